@@ -1,0 +1,151 @@
+"""The command: serve, migrate, demo, schema. `python cli.py COMMAND --help` tells more."""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import uvicorn
+
+from app import create_app
+from demo.load import load as load_demo
+from engine import database, embedded, keys, log, migrations
+from engine.clock import system_clock
+from resolvers import exams
+from schema.build import schema
+from settings import Settings
+from transport.services import Services
+
+GRACE_SECONDS = 7
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, told to end open event streams before it waits for requests to finish."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self.services = services
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Sockets are closed with 1012, streams break off; clients come back with their cursor."""
+        self.services.draining.set()
+        await super().shutdown(sockets)  # type: ignore[arg-type]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 when it was done."""
+    parser = argparse.ArgumentParser(prog="cli.py", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve_parser = commands.add_parser("serve", help="migrate and serve; starts a database unless DATABASE_URL is set")
+    serve_parser.add_argument("--demo", action="store_true", help="load the demo if the database is empty")
+    commands.add_parser("migrate", help="bring the database up to date")
+    commands.add_parser("demo", help="load the demo into an empty database")
+    commands.add_parser("schema", help="print the GraphQL schema")
+    options = parser.parse_args(arguments)
+    if options.command == "schema":
+        sys.stdout.write(schema_text())
+        return 0
+    return _with_settings(options)
+
+
+def _with_settings(options: argparse.Namespace) -> int:
+    try:
+        settings = with_database(Settings.from_env(os.environ))
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    log.configure(settings.log_format)
+    if options.command == "serve":
+        return serve(settings, options.demo)
+    asyncio.run(prepare(settings, options.command == "demo"))
+    return 0
+
+
+def schema_text() -> str:
+    """The schema as it is committed in `schema.graphql`."""
+    return schema.as_str() + "\n"
+
+
+def with_database(settings: Settings) -> Settings:
+    """The settings with the address of a database: the given one, or our own, started here."""
+    if settings.database_url:
+        return settings
+    return replace(settings, database_url=embedded.start(settings.var / "postgres"))
+
+
+async def prepare(settings: Settings, demo: bool) -> None:
+    """Migrate, load the exams, and the demo if it is wanted and the database is empty."""
+    keys.use(settings.secret_key)
+    assert settings.database_url is not None
+    async with opened(settings.database_url):
+        await migrations.migrate(settings.database_url)
+        await exams.load_reference_data()
+        logins = await load_demo(system_clock()) if demo else None
+    if logins is not None:
+        settings.var.mkdir(parents=True, exist_ok=True)
+        _write_private(settings.var / "demo.json", json.dumps(logins, ensure_ascii=False, indent=2))
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text + "\n", "utf-8")
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str) -> AsyncIterator[None]:
+    """The database for one command."""
+    async with database.opened(url, pool_size=2, everywhere=False):
+        yield
+
+
+def serve(settings: Settings, demo: bool) -> int:
+    """Serve until SIGTERM or Ctrl-C; requests that run are finished first."""
+    asyncio.run(prepare(settings, demo))
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        ws_max_size=65536,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        access_log=False,
+        server_header=False,
+        log_config=None,
+    )
+    _tell(settings)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays; collections look at requests' rows only
+    server = Server(config, app.state.services)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _tell(settings: Settings) -> None:
+    """Where to go and whom to log in as."""
+    sys.stdout.write(f"Seiseki serves http://{settings.host}:{settings.port}/graphql\n")
+    path = settings.var / "demo.json"
+    if path.exists():
+        sys.stdout.write(f"{_greeting(json.loads(path.read_text('utf-8')))}All log-ins: {path}\n")
+    sys.stdout.flush()
+
+
+def _greeting(logins: dict[str, list[dict[str, str]]]) -> str:
+    candidate, entry = logins["candidates"][0], logins["unclaimed"][0]
+    verifier, staff = logins["verifiers"][0], logins["staff"][0]
+    return (
+        f"  candidate:  {candidate['idNumber']} / {candidate['password']}\n"
+        f"  to claim:   {entry['idNumber']} with Secret Number {entry['secretNumber']}\n"
+        f"  verifier:   {verifier['email']} / {verifier['password']}  ({verifier['institution']})\n"
+        f"  staff:      {staff['email']} / {staff['password']}\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

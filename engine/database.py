@@ -1,0 +1,141 @@
+"""The database as the rooms above see it: open it, read rows by one statement, change them in transactions.
+
+Statements are written with named places (`:institution_id`), so that the conditions of `visible_to`
+can be put into any of them; a name that is not given is a bug and says so.
+"""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import asyncpg
+import structlog
+from tortoise import Tortoise
+from tortoise.connection import get_connections
+from tortoise.context import TortoiseContext
+from tortoise.transactions import in_transaction
+
+from errors import Unavailable
+
+Row = Mapping[str, Any]
+T = TypeVar("T")
+
+NAMED = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,
+    ConnectionError,
+    FileNotFoundError,
+    TimeoutError,
+)
+ROOMS = ["models.candidate", "models.exam", "models.entry", "models.result", "models.institution", "models.verifier",
+         "models.share", "models.template", "models.session", "models.journal", "models.letter",
+         "models.tries"]  # fmt: skip
+
+log = structlog.get_logger()
+
+
+def config(url: str, pool_size: int = 10) -> dict[str, Any]:
+    """Tortoise's configuration for the database at `url`."""
+    credentials = {"dsn": url, "minsize": 1, "maxsize": pool_size, "command_timeout": 30, "timeout": 10}
+    return {
+        "connections": {"default": {"engine": "engine.asyncpg_safe", "credentials": credentials}},
+        "apps": {"models": {"models": ROOMS, "default_connection": "default", "migrations": "migrations"}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+@asynccontextmanager
+async def opened(url: str, pool_size: int = 10, everywhere: bool = True) -> AsyncIterator[TortoiseContext]:
+    """The database, open inside the block; `everywhere` lets tasks started elsewhere (requests) use it too."""
+    context = await Tortoise.init(config=config(url, pool_size), _enable_global_fallback=everywhere)
+    try:
+        await rows("SELECT 1")
+        yield context
+    finally:
+        await Tortoise.close_connections()
+
+
+@lru_cache(maxsize=1024)
+def numbered(statement: str) -> tuple[str, tuple[str, ...]]:
+    """The statement with `$1`, `$2` for its names, and the names in that order."""
+    names: list[str] = []
+
+    def place(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    return NAMED.sub(place, statement), tuple(names)
+
+
+async def rows(statement: str, **named: Any) -> list[Row]:
+    """All rows of one statement; inside a transaction it is part of it.
+
+    Outside one, a read on a connection that PostgreSQL has dropped is tried once more on a fresh one.
+    Raises Unavailable when the database cannot be reached.
+    """
+    text, names = numbered(statement)
+    values = [named[name] for name in names]
+    client = get_connections().get("default")
+    try:
+        return await _fetch(client, text, values)
+    except (*AWAY, asyncpg.InterfaceError) as error:
+        if not is_away(error):
+            raise
+        if not _is_read(text) or hasattr(client, "_parent"):
+            raise Unavailable from error
+        log.info("database.retry", error=type(error).__name__)
+    async with away_is_unavailable():
+        return await _fetch(client, text, values)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the error says that PostgreSQL or the way to it is gone, rather than that the statement is wrong."""
+    return isinstance(error, AWAY) or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error))
+
+
+@asynccontextmanager
+async def away_is_unavailable() -> AsyncIterator[None]:
+    """Turn the many errors of a lost database into Unavailable."""
+    try:
+        yield
+    except (*AWAY, asyncpg.InterfaceError) as error:
+        if is_away(error):
+            raise Unavailable from error
+        raise
+
+
+async def _fetch(client: Any, text: str, values: list[Any]) -> list[Row]:
+    async with client.acquire_connection() as connection:
+        found: list[Row] = await connection.fetch(text, *values)
+        return found
+
+
+def _is_read(text: str) -> bool:
+    return text.lstrip()[:6].upper() == "SELECT" and "FOR UPDATE" not in text
+
+
+async def row(statement: str, **named: Any) -> Row | None:
+    """The first row of one statement, or None."""
+    found = await rows(statement, **named)
+    return found[0] if found else None
+
+
+async def value(statement: str, **named: Any) -> Any:
+    """The first column of the first row, or None."""
+    found = await rows(statement, **named)
+    return found[0][0] if found else None  # type: ignore[index]  # an asyncpg record counts its columns too
+
+
+@asynccontextmanager
+async def transaction() -> AsyncIterator[None]:
+    """All or nothing; inside another one it is a savepoint. Raises Unavailable when the database is away."""
+    async with away_is_unavailable(), in_transaction("default"):
+        yield

@@ -1,0 +1,40 @@
+"""What each letter says: one function per letter, a template per language."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+SUBJECTS = {"password_reset": {"en": "Set a new password", "ja": "パスワードの再設定"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one person. The same `id` makes the same Message-ID, however often it is tried."""
+
+    id: str
+    address: str
+    language: str
+    subject: str
+    text: str
+    html: str
+
+
+def password_reset(id: str, address: str, language: str, link: str) -> Mail:
+    """The link to set a new password (A5)."""
+    return _mail("password_reset", id, address, language, link=link)
+
+
+def _mail(kind: str, id: str, address: str, language: str, **facts: str) -> Mail:
+    def written(form: str) -> str:
+        return TEMPLATES.get_template(f"{kind}.{language}.{form}").render(subject=subject, language=language, **facts)
+
+    subject = SUBJECTS[kind][language]
+    return Mail(id, address, language, subject, written("txt"), written("html"))

@@ -1,0 +1,46 @@
+"""People who sat an exam, or are entered for one."""
+
+from tortoise import fields
+
+from models.base import Table
+from models.viewer import Kind, Viewer, Visible, visible
+
+LANGUAGES = ("en", "ja")
+
+
+class Candidate(Table):
+    """A candidate; registered once `registered_at` is set. Names and date of birth come from the centre."""
+
+    family_name = fields.TextField()
+    given_name = fields.TextField()
+    native_name = fields.TextField(null=True)
+    date_of_birth = fields.DateField()
+    email = fields.TextField(null=True)
+    password_hash = fields.TextField(null=True)
+    language = fields.CharField(max_length=2, default="en")
+    wants_updates = fields.BooleanField(default=False)
+    terms_version = fields.TextField(null=True)
+    terms_accepted_at = fields.DatetimeField(null=True)
+    registered_at = fields.DatetimeField(null=True)
+    closed_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "candidate"
+
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["Candidate"]:
+        """Oneself; candidates who have a live share with the verifier's institution; all, for staff."""
+        return visible(
+            cls,
+            viewer,
+            {
+                Kind.CANDIDATE: "candidate.id = :viewer_id",
+                Kind.VERIFIER: f"""EXISTS (SELECT 1 FROM share WHERE share.candidate_id = candidate.id
+                                   AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})""",
+                Kind.STAFF: "true",
+            },
+        )
+
+
+# A share that still counts: not withdrawn, and not past the moment its candidate chose.
+LIVE_SHARE = "share.withdrawn_at IS NULL AND (share.expires_at IS NULL OR share.expires_at > :viewer_at)"

@@ -1,0 +1,80 @@
+"""Entries: one candidate, one exam, one date, one centre."""
+
+import re
+from uuid import UUID
+
+from tortoise import fields
+
+from engine import keys
+from models.base import Table
+from models.candidate import Candidate
+from models.exam import Exam
+from models.viewer import Kind, Viewer, Visible, visible
+
+ID_NUMBER = re.compile(r"[A-Z]{3}[0-9]{6}")
+SECRET_NUMBER = re.compile(r"[0-9]{4}")
+
+
+class Centre(Table):
+    """An exam centre."""
+
+    number = fields.CharField(max_length=10, unique=True)
+    name = fields.TextField()
+    city = fields.TextField()
+    country = fields.CharField(max_length=2)
+
+    class Meta:
+        table = "centre"
+
+
+class Entry(Table):
+    """An entry; claimed by its candidate with the ID Number and the Secret Number."""
+
+    candidate: fields.ForeignKeyRelation[Candidate] = fields.ForeignKeyField(
+        "models.Candidate", related_name="entries", on_delete=fields.RESTRICT
+    )
+    candidate_id: UUID
+    exam: fields.ForeignKeyRelation[Exam] = fields.ForeignKeyField(
+        "models.Exam", related_name="entries", on_delete=fields.RESTRICT
+    )
+    exam_id: str
+    centre: fields.ForeignKeyRelation[Centre] = fields.ForeignKeyField(
+        "models.Centre", related_name="entries", on_delete=fields.RESTRICT
+    )
+    centre_id: UUID
+    exam_date = fields.DateField()
+    candidate_number = fields.CharField(max_length=10)
+    id_number = fields.CharField(max_length=9, unique=True)
+    secret_hash = fields.BinaryField()
+    results_by = fields.DateField()
+    claimed_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "entry"
+
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["Entry"]:
+        """One's own entries; all, for staff. ID Numbers are log-in names: no institution sees an entry."""
+        return visible(cls, viewer, {Kind.CANDIDATE: "entry.candidate_id = :viewer_id", Kind.STAFF: "true"})
+
+
+def sealed_secret(id_number: str, secret: str) -> bytes:
+    """What is stored of a Secret Number: an HMAC under a key that is not in the database.
+
+    Under any hash, however slow, four digits could be tried out by whoever has the database; under a key they cannot.
+    """
+    return keys.seal("secret-number", f"{id_number}:{secret}")
+
+
+def written_id_number(text: str) -> str:
+    """The ID Number as it is stored, from what a person typed: any case, blanks and hyphens, full width."""
+    return re.sub(r"[\s\-]", "", _half_width(text)).upper()
+
+
+def written_secret_number(text: str) -> str:
+    """The Secret Number as it is stored, from what a person typed."""
+    return re.sub(r"\s", "", _half_width(text))
+
+
+def _half_width(text: str) -> str:
+    return "".join(chr(ord(sign) - 0xFEE0) if "！" <= sign <= "～" else sign for sign in text)

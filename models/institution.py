@@ -1,0 +1,87 @@
+"""Institutions: bodies that check results, and the names they are found by."""
+
+from enum import Enum
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.contrib.postgres.fields import ArrayField
+from tortoise.models import Model
+
+from models.base import Table
+from models.viewer import Kind, Viewer, Visible, visible
+
+
+class InstitutionKind(Enum):
+    """What sort of body an institution is."""
+
+    EDUCATION = "EDUCATION"
+    EMPLOYER = "EMPLOYER"
+    GOVERNMENT = "GOVERNMENT"
+
+
+class InstitutionStatus(Enum):
+    """How far an institution's account has come; only approved ones see anything (O3)."""
+
+    APPLIED = "APPLIED"
+    EMAIL_CONFIRMED = "EMAIL_CONFIRMED"
+    APPROVED = "APPROVED"
+    REFUSED = "REFUSED"
+    SUSPENDED = "SUSPENDED"
+
+
+APPROVED = "institution.status = 'APPROVED'"
+
+
+class Institution(Table):
+    """One account of an institution; a department has its institution as `parent`."""
+
+    name = fields.TextField()
+    department = fields.TextField(null=True)
+    parent: fields.ForeignKeyNullableRelation["Institution"] = fields.ForeignKeyField(
+        "models.Institution", related_name="departments", null=True, on_delete=fields.RESTRICT
+    )
+    parent_id: UUID | None
+    kind = fields.CharEnumField(InstitutionKind, max_length=20, description="Sort of body")
+    country = fields.CharField(max_length=2)
+    city = fields.TextField()
+    website = fields.TextField()
+    timezone = fields.TextField(default="UTC")
+    status = fields.CharEnumField(InstitutionStatus, max_length=20, description="State of the account")
+    applied_at = fields.DatetimeField()
+    approved_at = fields.DatetimeField(null=True)
+    suspended_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "institution"
+
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["Institution"]:
+        """Approved ones, to everybody; to a candidate also those that they have sent a result to; all, for staff."""
+        return visible(
+            cls,
+            viewer,
+            {
+                Kind.ANONYMOUS: APPROVED,
+                Kind.CANDIDATE: f"""{APPROVED} OR EXISTS (SELECT 1 FROM share
+                                    WHERE share.institution_id = institution.id AND share.candidate_id = :viewer_id)""",
+                Kind.VERIFIER: APPROVED,
+                Kind.STAFF: "true",
+            },
+        )
+
+
+class InstitutionName(Model):
+    """One name or alias that an institution is found by, as written and as searched (see models/names.py)."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    institution: fields.ForeignKeyRelation[Institution] = fields.ForeignKeyField(
+        "models.Institution", related_name="names", on_delete=fields.CASCADE
+    )
+    institution_id: UUID
+    written = fields.TextField()
+    searched = fields.TextField()
+    grams = ArrayField(element_type="text")
+    is_alias = fields.BooleanField()
+
+    class Meta:
+        table = "institution_name"

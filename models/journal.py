@@ -1,0 +1,29 @@
+"""The journal: everything that happened to an institution's shares and results, in the transaction that did it."""
+
+from enum import Enum
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model
+
+
+class EventKind(Enum):
+    """What happened."""
+
+    SHARE_SENT = "SHARE_SENT"
+    SHARE_READ = "SHARE_READ"
+    SHARE_UNREAD = "SHARE_UNREAD"
+
+
+class JournalEvent(Model):
+    """One event. The column `xid`, added by the migration, orders events by commit (see resolvers/journal.py)."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    institution_id: UUID = fields.UUIDField()
+    kind = fields.CharEnumField(EventKind, max_length=30, description="What happened")
+    share_id: UUID | None = fields.UUIDField(null=True)
+    result_id: UUID | None = fields.UUIDField(null=True)
+    happened_at = fields.DatetimeField()
+
+    class Meta:
+        table = "journal"

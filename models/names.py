@@ -1,0 +1,57 @@
+"""Names of people and institutions: how they are shown, compared and found."""
+
+import re
+import unicodedata
+
+# Letters that stay one sign under Unicode's decomposition, and how people type them without their keyboard.
+PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"})
+APOSTROPHES = re.compile(r"['’‘ʼʻ`´]")
+NOT_WORDS = re.compile(r"[^\w\s]|_")
+KATAKANA = {ord("ァ") + offset: ord("ぁ") + offset for offset in range(ord("ヶ") - ord("ァ") + 1)}
+CJK = re.compile(r"[\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+MARKS_OF_KANA = "\u3099\u309a"
+
+
+def folded(text: str) -> str:
+    """One form for all ways to write a name: any case, width, accents, hiragana or katakana, apostrophes, hyphens."""
+    text = unicodedata.normalize("NFKC", text).casefold().translate(PLAIN)
+    text = "".join(sign for sign in unicodedata.normalize("NFD", text) if not _is_accent(sign))
+    text = unicodedata.normalize("NFC", text).translate(KATAKANA)
+    return " ".join(NOT_WORDS.sub(" ", APOSTROPHES.sub("", text)).split())
+
+
+def _is_accent(sign: str) -> bool:
+    return unicodedata.category(sign) == "Mn" and sign not in MARKS_OF_KANA
+
+
+def grams(searched: str) -> list[str]:
+    """What a folded name is indexed by: its pairs of signs, and its single CJK signs."""
+    found = set(CJK.findall(searched))
+    for word in searched.split():
+        found.update(word[i : i + 2] for i in range(len(word) - 1))
+    return sorted(found)
+
+
+def search_words(search: str) -> list[str]:
+    """The folded words of a search, or none when it is too short: 2 signs up, 1 for CJK (S1)."""
+    words = folded(search).split()
+    long_enough = sum(map(len, words)) >= 2 or any(CJK.search(word) for word in words)  # S1 says two
+    return words if long_enough else []
+
+
+def search_grams(words: list[str]) -> list[str]:
+    """Grams that every name holding all these words must have."""
+    found: set[str] = set()
+    for word in words:
+        found.update(CJK.findall(word) if len(word) == 1 else (word[i : i + 2] for i in range(len(word) - 1)))
+    return sorted(found)
+
+
+def full_name(given_name: str, family_name: str) -> str:
+    """A name in the Latin letters of the Confirmation of Entry, given name first; either part may be empty."""
+    return f"{given_name} {family_name}".strip()
+
+
+def shown_name(name: str, department: str | None) -> str:
+    """An institution's name as shown, with its department (S2)."""
+    return f"{name}, {department}" if department else name

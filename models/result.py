@@ -1,0 +1,115 @@
+"""Results: what the board awarded for one entry."""
+
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model
+
+from errors import ResultNotSendable
+from models.base import Table
+from models.candidate import LIVE_SHARE
+from models.entry import Entry
+from models.viewer import Kind, Viewer, Visible, visible
+
+
+class Outcome(Enum):
+    """What came out of the exam (R6)."""
+
+    GRADE = "GRADE"
+    LEVEL = "LEVEL"
+    FAIL = "FAIL"
+    PENDING = "PENDING"
+    WITHHELD = "WITHHELD"
+    ABSENT_FROM_PART = "ABSENT_FROM_PART"
+    ABSENT_FROM_ALL = "ABSENT_FROM_ALL"
+
+
+class ResultStatus(Enum):
+    """Where a result stands at one moment."""
+
+    LOADED = "LOADED"
+    PENDING = "PENDING"
+    RELEASED = "RELEASED"
+    WITHHELD = "WITHHELD"
+    REVOKED = "REVOKED"
+
+
+# Released at the viewer's moment (R3): decided by the clock, not by when a job ran.
+RELEASED = "result.released_at <= :viewer_at"
+
+
+class Result(Table):
+    """A result as awarded (R5). `released_at` is the moment from which it may be seen, UTC; it can lie ahead."""
+
+    entry: fields.OneToOneRelation[Entry] = fields.OneToOneField(
+        "models.Entry", related_name="result", on_delete=fields.RESTRICT
+    )
+    entry_id: UUID
+    outcome = fields.CharEnumField(Outcome, max_length=20, description="Outcome of the exam")
+    statement_number = fields.CharField(max_length=20, unique=True)
+    certificate_number = fields.CharField(max_length=20, null=True)
+    headline = fields.TextField(null=True)
+    grade = fields.TextField(null=True)
+    cefr = fields.CharField(max_length=2, null=True)
+    overall_score = fields.IntField(null=True)
+    version = fields.IntField(default=1)
+    loaded_at = fields.DatetimeField()
+    released_at = fields.DatetimeField(null=True)
+    revoked_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "result"
+
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["Result"]:
+        """One's own and results with a live share to the verifier's institution, once released; all, for staff."""
+        return visible(
+            cls,
+            viewer,
+            {
+                Kind.CANDIDATE: f"""{RELEASED} AND EXISTS (SELECT 1 FROM entry WHERE entry.id = result.entry_id
+                                    AND entry.candidate_id = :viewer_id)""",
+                Kind.VERIFIER: f"""{RELEASED} AND EXISTS (SELECT 1 FROM share WHERE share.result_id = result.id
+                                   AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})""",
+                Kind.STAFF: "true",
+            },
+        )
+
+    def status_at(self, now: datetime) -> ResultStatus:
+        """Where the result stands at this moment."""
+        return status(self.outcome, self.released_at, self.revoked_at, now)
+
+    def check_sendable(self, now: datetime) -> None:
+        """Raises ResultNotSendable unless released, not pending, withheld or revoked (S8)."""
+        stands = self.status_at(now)
+        if stands is not ResultStatus.RELEASED:
+            raise ResultNotSendable(stands.value)
+
+
+def status(outcome: Outcome, released_at: datetime | None, revoked_at: datetime | None, now: datetime) -> ResultStatus:
+    """Where a result with these facts stands at a moment."""
+    if released_at is None or now < released_at:
+        return ResultStatus.LOADED
+    if revoked_at is not None and revoked_at <= now:
+        return ResultStatus.REVOKED
+    if outcome in (Outcome.PENDING, Outcome.WITHHELD):
+        return ResultStatus(outcome.value)
+    return ResultStatus.RELEASED
+
+
+class SkillScore(Model):
+    """The score for one skill of a result, on the scale of its exam."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    result: fields.ForeignKeyRelation[Result] = fields.ForeignKeyField(
+        "models.Result", related_name="skill_scores", on_delete=fields.CASCADE
+    )
+    result_id: UUID
+    skill = fields.CharField(max_length=30)
+    score = fields.IntField()
+
+    class Meta:
+        table = "skill_score"
+        unique_together = (("result", "skill"),)

@@ -1,0 +1,70 @@
+"""Log-in sessions and password resets; only hashes of tokens are stored (G3)."""
+
+import base64
+import binascii
+import hmac
+from datetime import timedelta
+from uuid import UUID
+
+from tortoise import fields
+
+from engine import keys
+from models.base import Table
+from models.candidate import Candidate
+from models.verifier import StaffUser, VerifierUser
+
+IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=12)
+RESET_VALID = timedelta(minutes=60)
+
+
+class Session(Table):
+    """One log-in of one candidate, verifier or member of staff; valid 30 minutes idle, 12 hours at most (A10)."""
+
+    token_hash = fields.BinaryField()
+    candidate: fields.ForeignKeyNullableRelation[Candidate] = fields.ForeignKeyField(
+        "models.Candidate", related_name="sessions", null=True, on_delete=fields.CASCADE
+    )
+    candidate_id: UUID | None
+    verifier: fields.ForeignKeyNullableRelation[VerifierUser] = fields.ForeignKeyField(
+        "models.VerifierUser", related_name="sessions", null=True, on_delete=fields.CASCADE
+    )
+    verifier_id: UUID | None
+    staff: fields.ForeignKeyNullableRelation[StaffUser] = fields.ForeignKeyField(
+        "models.StaffUser", related_name="sessions", null=True, on_delete=fields.CASCADE
+    )
+    staff_id: UUID | None
+    created_at = fields.DatetimeField()
+    used_at = fields.DatetimeField()
+    ended_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "session"
+
+
+class PasswordReset(Table):
+    """A request to reset a candidate's password; its link is valid 60 minutes, once (A5)."""
+
+    candidate: fields.ForeignKeyRelation[Candidate] = fields.ForeignKeyField(
+        "models.Candidate", related_name="password_resets", on_delete=fields.CASCADE
+    )
+    candidate_id: UUID
+    asked_at = fields.DatetimeField()
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "password_reset"
+
+
+def reset_token(reset_id: UUID) -> str:
+    """The token of a reset link. Sealed with the service's key, so it need not be stored to be mailed again."""
+    return base64.urlsafe_b64encode(reset_id.bytes + keys.seal("password-reset", str(reset_id))).decode()
+
+
+def reset_of(token: str) -> UUID | None:
+    """The reset that a token belongs to; None for anything we did not make."""
+    try:
+        reset_id = UUID(bytes=base64.urlsafe_b64decode(token.encode("ascii"))[:16])
+    except (binascii.Error, ValueError):
+        return None
+    return reset_id if hmac.compare_digest(reset_token(reset_id), token) else None

@@ -1,0 +1,84 @@
+"""Users of institutions' accounts, and the board's own staff."""
+
+from enum import Enum
+from uuid import UUID
+
+from tortoise import fields
+
+from models.base import Table
+from models.entry import Centre
+from models.institution import Institution
+from models.viewer import Kind, Viewer, Visible, visible
+
+
+class VerifierStatus(Enum):
+    """How far a verifier's account has come."""
+
+    INVITED = "INVITED"
+    ACTIVE = "ACTIVE"
+    DEACTIVATED = "DEACTIVATED"
+    REMOVED = "REMOVED"
+
+
+class Notify(Enum):
+    """When a verifier is mailed about new shares (N2)."""
+
+    OFF = "OFF"
+    AT_ONCE = "AT_ONCE"
+    DAILY = "DAILY"
+    WEEKLY = "WEEKLY"
+
+
+class VerifierUser(Table):
+    """A user of an institution's account; exactly one active one is the Primary User (U1)."""
+
+    institution: fields.ForeignKeyRelation[Institution] = fields.ForeignKeyField(
+        "models.Institution", related_name="users", on_delete=fields.RESTRICT
+    )
+    institution_id: UUID
+    name = fields.TextField()
+    email = fields.TextField()
+    password_hash = fields.TextField(null=True)
+    is_primary = fields.BooleanField(default=False)
+    status = fields.CharEnumField(VerifierStatus, max_length=20, description="State of the account")
+    language = fields.CharField(max_length=2, default="en")
+    notify = fields.CharEnumField(
+        Notify, max_length=20, default=Notify.OFF, description="When mail about new shares is sent"
+    )
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "verifier_user"
+
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["VerifierUser"]:
+        """The users of one's own institution (U3); all, for staff."""
+        return visible(
+            cls,
+            viewer,
+            {Kind.VERIFIER: "verifier_user.institution_id = :viewer_institution_id", Kind.STAFF: "true"},
+        )
+
+
+class StaffRole(Enum):
+    """What a member of staff works for."""
+
+    BOARD = "BOARD"
+    CENTRE = "CENTRE"
+
+
+class StaffUser(Table):
+    """A member of the board's or a centre's staff."""
+
+    name = fields.TextField()
+    email = fields.TextField()
+    password_hash = fields.TextField()
+    role = fields.CharEnumField(StaffRole, max_length=20, description="Board or centre")
+    centre: fields.ForeignKeyNullableRelation[Centre] = fields.ForeignKeyField(
+        "models.Centre", related_name="staff", null=True, on_delete=fields.RESTRICT
+    )
+    centre_id: UUID | None
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "staff_user"

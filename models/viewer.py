@@ -1,0 +1,88 @@
+"""Who is asking, and what each kind of asker may see."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from tortoise.models import Model
+
+from engine import database
+from engine.database import Row
+from errors import NotAllowed, NotLoggedIn
+
+M = TypeVar("M", bound=Model)
+
+
+class Kind(Enum):
+    """The kinds of caller there are."""
+
+    ANONYMOUS = "anonymous"
+    CANDIDATE = "candidate"
+    VERIFIER = "verifier"
+    STAFF = "staff"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is asking, since when (`at`, UTC), and from where; made once per request and again for every event."""
+
+    kind: Kind
+    at: datetime
+    address: str = ""
+    id: UUID | None = None
+    institution_id: UUID | None = None
+    session_id: UUID | None = None
+    session_ends_at: datetime | None = None
+    is_primary: bool = False
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The values that the conditions of `visible_to` name."""
+        return {"viewer_id": self.id, "viewer_institution_id": self.institution_id, "viewer_at": self.at}
+
+    def must_be(self, kind: Kind) -> UUID:
+        """The viewer's own id, if it is of this kind; raises NotLoggedIn or NotAllowed."""
+        if self.kind is Kind.ANONYMOUS or self.id is None:
+            raise NotLoggedIn
+        if self.kind is not kind:
+            raise NotAllowed
+        return self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Visible(Generic[M]):
+    """The rows of one table that one viewer may see, as a condition for any statement on that table.
+
+    `str()` of it is SQL that names the table by its own name; `named` holds the values it needs.
+    """
+
+    model: type[M]
+    condition: str
+    named: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"({self.condition})"
+
+    async def get_or_none(self, id: UUID, lock: str = "") -> M | None:
+        """The row with this id as a model instance, if it may be seen; `lock` is `FOR UPDATE` or `FOR SHARE`."""
+        table = self.model._meta.db_table
+        found = await database.row(
+            f"SELECT {table}.* FROM {table} WHERE {table}.id = :id AND {self} {lock and f'{lock} OF {table}'}",
+            id=id,
+            **self.named,
+        )
+        return None if found is None else self._instance(found)
+
+    def _instance(self, found: Row) -> M:
+        return self.model._init_from_db(**found)
+
+
+def visible(model: type[M], viewer: Viewer, rules: dict[Kind, str]) -> Visible[M]:
+    """The rule for this kind of viewer; a kind without a rule sees nothing."""
+    condition = rules.get(viewer.kind, "false")
+    needed = database.numbered(condition)[1]
+    named = viewer.named
+    return Visible(model, condition, {name: named[name] for name in needed})

@@ -1,0 +1,244 @@
+"""Candidates' accounts: registering, forgotten passwords, and reading them (A1, A2, A5, A6, A8)."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from engine import database, hashing, keys
+from engine.database import Row
+from engine.limits import Attempt, Lock, Rate, forget, network, take
+from errors import (
+    AlreadyRegistered,
+    InvalidInput,
+    LinkNotValid,
+    Problem,
+    RegistrationLocked,
+    TooManyTries,
+    WrongNumbers,
+)
+from models.candidate import LANGUAGES, Candidate
+from models.consent import TERMS_VERSION
+from models.entry import ID_NUMBER, SECRET_NUMBER, sealed_secret, written_id_number, written_secret_number
+from models.names import full_name
+from models.passwords import password_problems
+from models.session import RESET_VALID, PasswordReset, reset_of
+from models.viewer import Kind, Viewer
+from resolvers import columns, letters, sessions
+
+SECRETS = Lock("secret number", tries=3, length=timedelta(minutes=30), ever=10)
+WRONG_SECRETS_BY_ADDRESS = Rate("wrong secrets by address", most=30, window=timedelta(hours=1))
+WRONG_SECRETS_IN_ALL = Rate("wrong secrets in all", most=1000, window=timedelta(hours=1))
+RESETS_BY_ID_NUMBER = Rate("password resets by ID Number", most=3, window=timedelta(hours=1))
+RESETS_BY_ADDRESS = Rate("password resets by address", most=30, window=timedelta(hours=1))
+EMAIL = re.compile(r"[^@\s\x00-\x1f<>(),;:\"\[\]\\]{1,64}@[^@\s\x00-\x1f<>(),;:\"\[\]\\]+\.[^@\s\x00-\x1f.]{2,}")
+LONGEST_EMAIL = 254
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a candidate fills in to register (A1)."""
+
+    id_number: str
+    secret_number: str
+    email: str
+    email_again: str
+    password: str
+    password_again: str
+    accepts_terms: bool
+    wants_updates: bool = False
+    language: str = "en"
+
+
+async def register(viewer: Viewer, form: Registration) -> sessions.LoggedIn:
+    """Claim an entry with its numbers, make it an account, and log in.
+
+    Raises InvalidInput, WrongNumbers, RegistrationLocked, TooManyTries or AlreadyRegistered.
+    """
+    _check_form(form)
+    entry = await _entry_with_secret(viewer, form.id_number, form.secret_number)
+    if entry["claimed_at"] is not None:
+        raise AlreadyRegistered
+    _check_password(form, entry)
+    password_hash = await hashing.hash_password(form.password)
+    async with database.transaction():
+        await _claim(entry, form, password_hash, viewer)
+        return await sessions.start(Kind.CANDIDATE, entry["candidate_id"], viewer)
+
+
+def _check_form(form: Registration) -> None:
+    """Everything that can be said before the numbers are compared; a bad form is not a wrong try."""
+    problems = email_problems(form.email, form.email_again)
+    if not ID_NUMBER.fullmatch(written_id_number(form.id_number)):
+        problems.append(Problem("idNumber", "An ID Number is 3 letters and 6 digits, like ABC123456."))
+    if not SECRET_NUMBER.fullmatch(written_secret_number(form.secret_number)):
+        problems.append(Problem("secretNumber", "A Secret Number is 4 digits."))
+    if not form.accepts_terms:
+        problems.append(Problem("acceptsTerms", "You can only register if you agree to the terms of use."))
+    if form.language not in LANGUAGES:
+        problems.append(Problem("language", "The language must be en or ja."))
+    problems += password_problems(form.password, form.password_again, [form.id_number, form.email])
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _check_password(form: Registration, entry: Row) -> None:
+    """The rules that need the candidate's name; told only to whoever gave the right Secret Number."""
+    name, native = full_name(entry["given_name"], entry["family_name"]), entry["native_name"] or ""
+    reversed_name = full_name(entry["family_name"], entry["given_name"])
+    personal = [name, reversed_name, native, entry["given_name"], entry["family_name"]]
+    if problems := password_problems(form.password, form.password_again, personal):
+        raise InvalidInput(problems)
+
+
+def email_problems(email: str, again: str) -> list[Problem]:
+    """What is wrong with an e-mail address typed twice."""
+    problems = []
+    if (
+        not EMAIL.fullmatch(email.strip())
+        or len(email) > LONGEST_EMAIL
+        or not (email.isascii() and email.isprintable())
+    ):
+        problems.append(Problem("email", "The e-mail address is not complete; it looks like name@example.org."))
+    if email.strip() != again.strip():
+        problems.append(Problem("emailAgain", "The two e-mail addresses are not the same."))
+    return problems
+
+
+async def _entry_with_secret(viewer: Viewer, id_number: str, secret_number: str) -> Row:
+    """The entry with these numbers. Every try is counted before anything is compared (A8)."""
+    id_number, secret = written_id_number(id_number), written_secret_number(secret_number)
+    await _count_rates(viewer)
+    attempt = await take(SECRETS, id_number, viewer.at)
+    _refuse_if_locked(attempt)
+    entry = await database.row(
+        """SELECT entry.*, candidate.family_name, candidate.given_name, candidate.native_name
+           FROM entry JOIN candidate ON candidate.id = entry.candidate_id
+           WHERE entry.id_number = :id_number AND entry.secret_hash = :secret_hash""",
+        id_number=id_number,
+        secret_hash=sealed_secret(id_number, secret),
+    )
+    if entry is None:
+        raise _wrong(attempt)
+    await attempt.right()
+    await WRONG_SECRETS_BY_ADDRESS.give_back(network(viewer.address), viewer.at)
+    await WRONG_SECRETS_IN_ALL.give_back("", viewer.at)
+    return entry
+
+
+async def _count_rates(viewer: Viewer) -> None:
+    for rate, subject in ((WRONG_SECRETS_BY_ADDRESS, network(viewer.address)), (WRONG_SECRETS_IN_ALL, "")):
+        if not await rate.count(subject, viewer.at):
+            raise TooManyTries(rate.ends_at(viewer.at))
+
+
+def _refuse_if_locked(attempt: Attempt) -> None:
+    if attempt.is_refused:
+        raise RegistrationLocked(None if attempt.is_closed else attempt.locked_until)
+
+
+def _wrong(attempt: Attempt) -> Exception:
+    if attempt.closes:
+        return RegistrationLocked(None)
+    return RegistrationLocked(attempt.locked_until) if attempt.is_last else WrongNumbers()
+
+
+async def _claim(entry: Row, form: Registration, password_hash: str, viewer: Viewer) -> None:
+    """Make the entry's candidate an account; of two at once, the second finds it claimed."""
+    claimed = await database.row(
+        "UPDATE entry SET claimed_at = :now WHERE id = :id AND claimed_at IS NULL RETURNING id",
+        id=entry["id"],
+        now=viewer.at,
+    )
+    if claimed is None:
+        raise AlreadyRegistered
+    await Candidate.filter(id=entry["candidate_id"]).update(
+        email=form.email.strip(),
+        password_hash=password_hash,
+        language=form.language,
+        wants_updates=form.wants_updates,
+        terms_version=TERMS_VERSION,
+        terms_accepted_at=viewer.at,
+        registered_at=viewer.at,
+    )
+
+
+async def request_password_reset(viewer: Viewer, id_number: str) -> None:
+    """Mail a reset link to the registered address, if there is one; the asker learns nothing (A5).
+
+    Raises TooManyTries when this client asks too often.
+    """
+    if not await RESETS_BY_ADDRESS.count(network(viewer.address), viewer.at):
+        raise TooManyTries(RESETS_BY_ADDRESS.ends_at(viewer.at))
+    id_number = written_id_number(id_number)
+    wanted = await RESETS_BY_ID_NUMBER.count(keys.hashed(id_number).hex(), viewer.at)
+    account = await database.row(
+        """SELECT candidate.id, candidate.email, candidate.language FROM entry
+           JOIN candidate ON candidate.id = entry.candidate_id
+           WHERE entry.id_number = :id_number AND entry.claimed_at IS NOT NULL AND candidate.closed_at IS NULL""",
+        id_number=id_number,
+    )
+    if account is None or not wanted:
+        return
+    async with database.transaction():
+        reset = await PasswordReset.create(candidate_id=account["id"], asked_at=viewer.at)
+        facts = {"reset_id": str(reset.id)}
+        await letters.write("password_reset", account["email"], account["language"], facts, viewer.at)
+
+
+async def reset_password(viewer: Viewer, token: str, password: str, again: str) -> None:
+    """Set a new password by a mailed link, once, within 60 minutes; ends every open session (A5).
+
+    Raises InvalidInput or LinkNotValid.
+    """
+    reset_id = reset_of(token)
+    personal = await database.row(
+        """SELECT candidate.*, array(SELECT id_number FROM entry WHERE entry.candidate_id = candidate.id) AS numbers
+           FROM password_reset JOIN candidate ON candidate.id = password_reset.candidate_id
+           WHERE password_reset.id = :id""",
+        id=reset_id,
+    )
+    if reset_id is None or personal is None:
+        raise LinkNotValid
+    forbidden = [personal["email"], personal["given_name"], personal["family_name"], personal["native_name"] or ""]
+    forbidden += [full_name(personal["given_name"], personal["family_name"]), *personal["numbers"]]
+    if problems := password_problems(password, again, forbidden):
+        raise InvalidInput(problems)
+    await _use_reset(viewer, reset_id, await hashing.hash_password(password))
+    for number in personal["numbers"]:
+        await forget(sessions.LOGIN_LOCKS[Kind.CANDIDATE], number.casefold())
+
+
+async def _use_reset(viewer: Viewer, reset_id: UUID, password_hash: str) -> None:
+    async with database.transaction():
+        used = await database.row(
+            """UPDATE password_reset SET used_at = :now
+               WHERE id = :id AND used_at IS NULL AND asked_at > :asked_after RETURNING candidate_id""",
+            id=reset_id,
+            now=viewer.at,
+            asked_after=viewer.at - RESET_VALID,
+        )
+        if used is None:
+            raise LinkNotValid
+        await Candidate.filter(id=used["candidate_id"]).update(password_hash=password_hash)
+        await database.rows(
+            "UPDATE session SET ended_at = :now WHERE candidate_id = :id AND ended_at IS NULL",
+            now=viewer.at,
+            id=used["candidate_id"],
+        )
+        await database.rows(  # one link used ends the others
+            "UPDATE password_reset SET used_at = :now WHERE candidate_id = :id AND used_at IS NULL",
+            now=viewer.at,
+            id=used["candidate_id"],
+        )
+
+
+async def by_ids(viewer: Viewer, ids: list[UUID]) -> dict[UUID, Row]:
+    """Those of these candidates that the viewer may see."""
+    visible = Candidate.visible_to(viewer)
+    found = await database.rows(
+        f"SELECT {columns.CANDIDATE} FROM candidate WHERE candidate.id = ANY(:ids) AND {visible}",
+        ids=ids,
+        **visible.named,
+    )
+    return {one["candidate_id"]: one for one in found}

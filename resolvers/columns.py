@@ -1,0 +1,58 @@
+"""What a row of each kind holds, as SQL: one list of columns per type, with names that never collide.
+
+`schema/` makes a type from any row that holds its columns, so one statement can answer a whole tree.
+"""
+
+CANDIDATE = """
+    candidate.id AS candidate_id, candidate.family_name, candidate.given_name, candidate.native_name,
+    candidate.date_of_birth, candidate.email AS candidate_email, candidate.language AS candidate_language,
+    candidate.wants_updates"""
+
+EXAM = """
+    exam.code AS exam_code, exam.title AS exam_title, exam.former_title, exam.skills AS exam_skills,
+    exam.photo AS exam_photo, exam.first_date, exam.last_date, scale.code AS scale_code,
+    scale.overall_min, scale.overall_max, scale.skill_min, scale.skill_max"""
+
+CENTRE = "centre.id AS centre_id, centre.number AS centre_number, centre.name AS centre_name"
+
+ENTRY = f"""
+    entry.id AS entry_id, entry.candidate_id, entry.exam_date, entry.candidate_number, entry.id_number,
+    entry.results_by, entry.claimed_at, {EXAM}, {CENTRE}"""
+
+ENTRY_JOINS = """
+    JOIN exam ON exam.code = entry.exam_id JOIN scale ON scale.code = exam.scale_id
+    JOIN centre ON centre.id = entry.centre_id"""
+
+RESULT = f"""
+    result.id AS result_id, entry.candidate_id, result.outcome, result.statement_number, result.certificate_number,
+    result.headline, result.grade, result.cefr, result.overall_score, result.version, result.released_at,
+    result.revoked_at, entry.exam_date, {EXAM}, {CENTRE},
+    (SELECT json_agg(json_build_array(skill_score.skill, skill_score.score) ORDER BY skill_score.id)
+       FROM skill_score WHERE skill_score.result_id = result.id) AS skill_scores"""
+
+RESULT_JOINS = f"JOIN entry ON entry.id = result.entry_id {ENTRY_JOINS}"
+
+INSTITUTION = """
+    institution.id AS institution_id, institution.name AS institution_name, institution.department,
+    institution.parent_id, institution.kind AS institution_kind, institution.country, institution.city,
+    institution.website, institution.timezone, institution.status AS institution_status"""
+
+SHARE = f"""
+    share.id AS share_id, share.sent_at, share.is_read, share.opened_at, share.withdrawn_at, share.expires_at,
+    share.consent_text, share.consent_version, share.consent_language, share.institution_name_shown,
+    {CANDIDATE}, {INSTITUTION}, {RESULT.replace("entry.candidate_id, ", "")}"""
+
+SHARE_JOINS = f"""
+    JOIN candidate ON candidate.id = share.candidate_id
+    JOIN institution ON institution.id = share.institution_id
+    JOIN result ON result.id = share.result_id {RESULT_JOINS}"""
+
+VERIFIER = """
+    verifier_user.id AS verifier_id, verifier_user.institution_id, verifier_user.name AS verifier_name,
+    verifier_user.email AS verifier_email, verifier_user.is_primary, verifier_user.status AS verifier_status,
+    verifier_user.language AS verifier_language, verifier_user.notify"""
+
+TEMPLATE = """
+    download_template.id AS template_id, download_template.institution_id, download_template.name AS template_name,
+    download_template.format, download_template.columns, download_template.delimiter, download_template.encoding,
+    download_template.date_format, download_template.header"""

@@ -1,0 +1,74 @@
+"""Exams: reading them, and loading the reference data that the service ships with."""
+
+import csv
+from datetime import date
+from importlib.resources import files
+from typing import Any
+
+from engine import database
+from engine.database import Row
+from models.exam import Exam, GradeBand, Scale
+from models.grades import scale_of_exam
+from resolvers import columns
+
+READ = f"SELECT {columns.EXAM} FROM exam JOIN scale ON scale.code = exam.scale_id"
+
+
+async def every() -> list[Row]:
+    """All exams, by code."""
+    return await database.rows(f"{READ} ORDER BY exam.code")
+
+
+async def by_codes(codes: list[str]) -> dict[str, Row]:
+    """The exams with these codes."""
+    found = await database.rows(f"{READ} WHERE exam.code = ANY(:codes)", codes=codes)
+    return {exam["exam_code"]: exam for exam in found}
+
+
+async def bands_of(code: str) -> list[GradeBand]:
+    """The grade bands that hold for an exam."""
+    return await GradeBand.filter(exam_code=scale_of_exam(code))
+
+
+async def load_reference_data() -> None:
+    """Write the shipped exams, scales and bands into the database; loading them again changes nothing."""
+    async with database.transaction():
+        for scale in _lines("scales.csv"):
+            await Scale.update_or_create(code=scale.pop("scale"), defaults=_scale(scale))
+        for exam in _lines("exams.csv"):
+            await Exam.update_or_create(code=exam["code"], defaults=_exam(exam))
+        for band in _lines("bands.csv"):
+            await GradeBand.update_or_create(exam_code=band["exam"], lowest=int(band["min"] or 0), defaults=_band(band))
+
+
+def _lines(name: str) -> list[dict[str, str]]:
+    text = files("models").joinpath("exams", name).read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _scale(line: dict[str, str]) -> dict[str, Any]:
+    numbers = ("overall_min", "overall_max", "skill_min", "skill_max")
+    return {name: int(line[name]) if line[name] else None for name in numbers} | {"shown_as": line["shown_as"] or None}
+
+
+def _exam(line: dict[str, str]) -> dict[str, Any]:
+    return {
+        "title": line["title"],
+        "former_title": line["former_title"] or None,
+        "scale_id": line["scale"],
+        "skills": line["skills"].split(),
+        "photo": line["photo"] == "yes",
+        "first_date": date.fromisoformat(line["from"]),
+        "last_date": date.fromisoformat(line["until"]) if line["until"] else None,
+    }
+
+
+def _band(line: dict[str, str]) -> dict[str, Any]:
+    return {
+        "highest": int(line["max"]),
+        "grade": line["grade"] or None,
+        "former_grade": line["grade_until_2019"] or None,
+        "headline_level": line["headline_level"] or None,
+        "cefr": line["cefr"] or None,
+        "certificate": line["certificate"] == "yes",
+    }

@@ -1,0 +1,70 @@
+"""Finding institutions (S1, S2)."""
+
+from uuid import UUID
+
+from engine import database
+from engine.database import Row
+from models.institution import Institution, InstitutionName
+from models.names import folded, grams, search_grams, search_words, shown_name
+from models.viewer import Viewer
+from resolvers import columns
+
+MOST_SUGGESTIONS = 20
+LONGEST_SEARCH = 200
+
+
+async def by_ids(viewer: Viewer, ids: list[UUID]) -> dict[UUID, Row]:
+    """Those of these institutions that the viewer may see."""
+    visible = Institution.visible_to(viewer)
+    found = await database.rows(
+        f"SELECT {columns.INSTITUTION} FROM institution WHERE institution.id = ANY(:ids) AND {visible}",
+        ids=ids,
+        **visible.named,
+    )
+    return {one["institution_id"]: one for one in found}
+
+
+# Best first: the whole name, its beginning, the beginning of a word, anything inside; short names before long ones.
+SEARCH = f"""
+    SELECT {columns.INSTITUTION} FROM institution JOIN (
+        SELECT institution_id, min(
+            CASE WHEN searched = :search THEN 0 WHEN starts_with(searched, :search) THEN 1
+                 WHEN (' ' || searched) LIKE ALL(:beginnings) THEN 2 ELSE 3 END * 1000 + least(length(searched), 999)
+        ) AS distance
+        FROM institution_name
+        WHERE grams @> :grams AND (' ' || searched) LIKE ALL(:insides)
+        GROUP BY institution_id
+    ) AS found ON found.institution_id = institution.id
+    WHERE institution.status = 'APPROVED'
+    ORDER BY found.distance, institution.name, institution.department NULLS FIRST, institution.id LIMIT :most
+"""
+
+
+async def search(text: str) -> list[Row]:
+    """At most 20 approved institutions with this text in a name or alias, best match first; none if it is too short.
+
+    Any case, accents, width and script of an alias; every word must be found, in any order.
+    """
+    words = search_words(text[:LONGEST_SEARCH].replace("\0", ""))
+    if not words:
+        return []
+    escaped = [word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for word in words]
+    return await database.rows(
+        SEARCH,
+        search=" ".join(words),
+        grams=search_grams(words),
+        insides=[f"% {word}%" if len(word) == 1 and word.isascii() else f"%{word}%" for word in escaped],
+        beginnings=[f"% {word}%" for word in escaped],
+        most=MOST_SUGGESTIONS,
+    )
+
+
+async def name_for_search(institution: Institution, aliases: list[str]) -> None:
+    """Store what the institution is found by: its name as shown, without and with department, and its aliases."""
+    names = {shown_name(institution.name, institution.department): False, **dict.fromkeys(aliases, True)}
+    await InstitutionName.filter(institution_id=institution.id).delete()
+    for written, is_alias in names.items():
+        searched = folded(written)
+        await InstitutionName.create(
+            institution_id=institution.id, written=written, searched=searched, grams=grams(searched), is_alias=is_alias
+        )

@@ -1,0 +1,134 @@
+"""Writing the journal, and reading it by a cursor that skips nothing and repeats nothing (N6).
+
+Ids are given when a row is written, but rows become visible when their transaction commits: id 1 can appear after
+id 2 was read. So each event carries its transaction's id, and only events below the snapshot's horizon are read:
+every transaction there has ended, and nothing can appear among them any more. A cursor is that pair.
+"""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from engine import database
+from engine.database import Row
+from engine.events import Batch, Cursor, Hub
+from errors import CursorNotValid
+from models.journal import EventKind
+from models.share import Share
+from models.viewer import Kind, Viewer
+from resolvers import columns
+
+CHANNEL = "journal"
+HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+BATCH = 500
+CURSOR = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})")
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvent:
+    """One event, with the share it is about as the institution sees it now, or None if it no longer may."""
+
+    cursor: Cursor
+    kind: EventKind
+    happened_at: datetime
+    share: Row | None
+
+
+async def write(kind: EventKind, institution_id: UUID, share_id: UUID, result_id: UUID, now: datetime) -> None:
+    """Write one event into the surrounding transaction, and wake its readers when that commits."""
+    await database.rows(
+        """WITH event AS (INSERT INTO journal (institution_id, kind, share_id, result_id, happened_at)
+                          VALUES (:institution_id, :kind, :share_id, :result_id, :now) RETURNING institution_id)
+           SELECT pg_notify(:channel, institution_id::text) FROM event""",
+        kind=kind.value,
+        institution_id=institution_id,
+        share_id=share_id,
+        result_id=result_id,
+        now=now,
+        channel=CHANNEL,
+    )
+
+
+async def read(viewer: Viewer, after: Cursor | None) -> Batch[JournalEvent]:
+    """The viewer's institution's next events behind a cursor; with None, only the present position."""
+    if after is None:
+        return Batch([], (await position(), 0))
+    found = await database.rows(
+        f"""SELECT journal.xid::text::bigint AS xid, journal.id, journal.kind, journal.share_id, journal.happened_at,
+                   journal.xid < pg_snapshot_xmin(pg_current_snapshot()) AS is_settled
+            FROM journal WHERE journal.institution_id = :institution_id
+            AND (journal.xid, journal.id) > (:xid::bigint::text::xid8, :id)
+            ORDER BY journal.xid, journal.id LIMIT {BATCH}""",
+        institution_id=viewer.institution_id,
+        xid=after[0],
+        id=after[1],
+    )
+    settled = [event for event in found if event["is_settled"]]
+    shares = await _shares(viewer, [event["share_id"] for event in settled])
+    events = [_event(event, shares) for event in settled]
+    return Batch(events, events[-1].cursor if events else after, more=len(found) > len(settled) or len(found) == BATCH)
+
+
+async def _shares(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, Row]:
+    if not ids:
+        return {}
+    visible = Share.visible_to(viewer)
+    found = await database.rows(
+        f"SELECT {columns.SHARE} FROM share {columns.SHARE_JOINS} WHERE share.id = ANY(:ids) AND {visible}",
+        ids=list(ids),
+        **visible.named,
+    )
+    return {share["share_id"]: share for share in found}
+
+
+def _event(event: Row, shares: dict[UUID, Row]) -> JournalEvent:
+    cursor = (event["xid"], event["id"])
+    return JournalEvent(cursor, EventKind(event["kind"]), event["happened_at"], shares.get(event["share_id"]))
+
+
+async def position() -> int:
+    """The horizon at this moment: events told later lie behind it."""
+    horizon: int = await database.value(f"SELECT {HORIZON}")
+    return horizon
+
+
+def cursor_text(cursor: Cursor) -> str:
+    """A cursor as clients keep it."""
+    return f"{cursor[0]}.{cursor[1]}"
+
+
+def cursor_from(text: str) -> Cursor:
+    """A client's cursor; raises CursorNotValid."""
+    match = CURSOR.fullmatch(text)
+    if match is None or max(int(match[1]), int(match[2])) >= 2**63:
+        raise CursorNotValid
+    return int(match[1]), int(match[2])
+
+
+async def follow(viewer: Viewer, hub: Hub[JournalEvent], after: Cursor | None) -> AsyncIterator[JournalEvent]:
+    """Every event of the viewer's institution behind the cursor (or from now on), past ones first, for ever.
+
+    Raises StreamEnded when the session ends, SlowSubscriber when events are not taken fast enough.
+    """
+    viewer.must_be(Kind.VERIFIER)
+    assert viewer.institution_id is not None
+    assert viewer.session_id is not None
+    subscriber = await hub.join(viewer.institution_id, viewer.session_id)
+    try:
+        last = after or (0, 0)
+        more = after is not None
+        while more:
+            batch = await read(viewer, last)
+            for event in batch.events:
+                yield event
+            last = batch.position
+            more = bool(batch.events) and batch.more
+        while True:
+            event = await subscriber.next(last)
+            if event.cursor > last:
+                yield event
+                last = event.cursor
+    finally:
+        hub.leave(viewer.institution_id, subscriber)

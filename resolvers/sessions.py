@@ -1,0 +1,174 @@
+"""Log-in, log-out, and who is behind a token (A3, A4, A10, O3)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from engine import database, hashing, keys
+from engine.database import Row
+from engine.limits import Lock, Rate, network, take
+from errors import LoginLocked, TooManyTries, WrongLogin
+from models.entry import written_id_number
+from models.session import IDLE, LONGEST, Session
+from models.viewer import Kind, Viewer
+
+LOGIN_LOCKS = {
+    Kind.CANDIDATE: Lock("log-in candidate", tries=4, length=timedelta(minutes=30)),
+    Kind.VERIFIER: Lock("log-in verifier", tries=4, length=timedelta(minutes=30)),
+    Kind.STAFF: Lock("log-in staff", tries=4, length=timedelta(minutes=30)),
+}
+WRONG_LOGINS_BY_ADDRESS = Rate("wrong log-ins by address", most=200, window=timedelta(hours=1))
+# A session's last use is written at most this often; so it ends between 30:00 and 30:10 after its last use.
+USE_IS_NOTED_EVERY = timedelta(seconds=10)
+
+ACCOUNTS = {
+    Kind.CANDIDATE: """SELECT candidate.id, candidate.password_hash FROM entry
+                       JOIN candidate ON candidate.id = entry.candidate_id
+                       WHERE entry.id_number = :name AND entry.claimed_at IS NOT NULL
+                       AND candidate.closed_at IS NULL""",
+    Kind.VERIFIER: """SELECT verifier_user.id, verifier_user.password_hash FROM verifier_user
+                      JOIN institution ON institution.id = verifier_user.institution_id
+                      WHERE lower(verifier_user.email) = lower(:name) AND verifier_user.status = 'ACTIVE'
+                      AND institution.status = 'APPROVED'""",
+    Kind.STAFF: "SELECT id, password_hash FROM staff_user WHERE lower(email) = lower(:name)",
+}
+TABLES = {Kind.CANDIDATE: "candidate", Kind.VERIFIER: "verifier_user", Kind.STAFF: "staff_user"}
+
+VALID = """session.ended_at IS NULL AND session.created_at > :created_after AND session.used_at > :used_after
+           AND (candidate.id IS NULL OR candidate.closed_at IS NULL)
+           AND (verifier_user.id IS NULL OR (verifier_user.status = 'ACTIVE' AND institution.status = 'APPROVED'))"""
+SESSION_JOINS = """
+    FROM session LEFT JOIN candidate ON candidate.id = session.candidate_id
+    LEFT JOIN verifier_user ON verifier_user.id = session.verifier_id
+    LEFT JOIN institution ON institution.id = verifier_user.institution_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """A new session: its token, told once, and the moment (UTC) at which it ends at the latest."""
+
+    token: str
+    ends_at: datetime
+    viewer: Viewer
+
+
+async def log_in(kind: Kind, name: str, password: str, viewer: Viewer) -> LoggedIn:
+    """Start a session for a candidate (by ID Number), verifier or member of staff (by e-mail).
+
+    An unknown name and a wrong password are answered alike, in the same time, and lock alike (A4).
+    Raises WrongLogin, LoginLocked or TooManyTries.
+    """
+    name = written_id_number(name) if kind is Kind.CANDIDATE else name.strip()
+    account = await _account_with_password(kind, name, password, viewer)
+    return await start(kind, account["id"], viewer)
+
+
+async def _account_with_password(kind: Kind, name: str, password: str, viewer: Viewer) -> Row:
+    client = network(viewer.address)
+    if not await WRONG_LOGINS_BY_ADDRESS.count(client, viewer.at):
+        raise TooManyTries(WRONG_LOGINS_BY_ADDRESS.ends_at(viewer.at))
+    attempt = await take(LOGIN_LOCKS[kind], name.casefold(), viewer.at)
+    if attempt.is_refused and attempt.locked_until:
+        raise LoginLocked(attempt.locked_until)
+    account = await database.row(ACCOUNTS[kind], name=name)
+    if account is None or not await hashing.matches(account["password_hash"], password):
+        await _dummy(account, password)
+        if attempt.is_last and attempt.locked_until:
+            raise LoginLocked(attempt.locked_until)
+        raise WrongLogin
+    await attempt.right()
+    await WRONG_LOGINS_BY_ADDRESS.give_back(client, viewer.at)
+    await _keep_hash_current(kind, account, password)
+    return account
+
+
+async def _dummy(account: Row | None, password: str) -> None:
+    """Spend on an unknown name the time that a known one costs."""
+    if account is None:
+        await hashing.matches(None, password)
+
+
+async def _keep_hash_current(kind: Kind, account: Row, password: str) -> None:
+    if hashing.is_outdated(account["password_hash"]):
+        await database.rows(
+            f"UPDATE {TABLES[kind]} SET password_hash = :new WHERE id = :id AND password_hash = :old",
+            new=await hashing.hash_password(password),
+            id=account["id"],
+            old=account["password_hash"],
+        )
+
+
+async def start(kind: Kind, account_id: UUID, viewer: Viewer) -> LoggedIn:
+    """Make a session for an account whose owner has proved who they are."""
+    token = keys.new_token()
+    owner = {Kind.CANDIDATE: "candidate_id", Kind.VERIFIER: "verifier_id", Kind.STAFF: "staff_id"}[kind]
+    facts = {"token_hash": keys.hashed(token), "created_at": viewer.at, "used_at": viewer.at, owner: account_id}
+    await Session(**facts).save()
+    return LoggedIn(token, viewer.at + LONGEST, await viewer_of(token, viewer.at, viewer.address))
+
+
+async def viewer_of(token: str | None, now: datetime, address: str) -> Viewer:
+    """Who is behind a token at this moment; anonymous when nobody is any more."""
+    if not token:
+        return Viewer(Kind.ANONYMOUS, now, address)
+    found = await database.row(
+        f"""SELECT session.id, session.candidate_id, session.verifier_id, session.staff_id, session.created_at,
+                   session.used_at, verifier_user.institution_id, verifier_user.is_primary
+            {SESSION_JOINS} WHERE session.token_hash = :token_hash AND {VALID}""",
+        token_hash=keys.hashed(token),
+        **_times(now),
+    )
+    if found is None:
+        return Viewer(Kind.ANONYMOUS, now, address)
+    if now - found["used_at"] >= USE_IS_NOTED_EVERY:
+        await database.rows("UPDATE session SET used_at = :now WHERE id = :id", now=now, id=found["id"])
+    return _viewer(found, now, address)
+
+
+def _viewer(found: Row, now: datetime, address: str) -> Viewer:
+    kinds = (
+        (Kind.CANDIDATE, found["candidate_id"]),
+        (Kind.VERIFIER, found["verifier_id"]),
+        (Kind.STAFF, found["staff_id"]),
+    )
+    kind, owner = next((kind, owner) for kind, owner in kinds if owner is not None)
+    return Viewer(
+        kind,
+        now,
+        address,
+        id=owner,
+        institution_id=found["institution_id"],
+        session_id=found["id"],
+        session_ends_at=found["created_at"] + LONGEST,
+        is_primary=bool(found["is_primary"]),
+    )
+
+
+async def still_valid(session_ids: Iterable[UUID], now: datetime) -> set[UUID]:
+    """Which of these sessions have not ended; one statement however many."""
+    found = await database.rows(
+        f"SELECT session.id {SESSION_JOINS} WHERE session.id = ANY(:ids) AND {VALID}",
+        ids=list(session_ids),
+        **_times(now),
+    )
+    return {session["id"] for session in found}
+
+
+def _times(now: datetime) -> dict[str, datetime]:
+    return {"created_after": now - LONGEST, "used_after": now - IDLE - USE_IS_NOTED_EVERY}
+
+
+async def log_out(viewer: Viewer, everywhere: bool) -> int:
+    """End this session, or all of the viewer's; tells how many. Does nothing for an anonymous viewer."""
+    if viewer.session_id is None:
+        return 0
+    condition = "candidate_id = :id OR verifier_id = :id OR staff_id = :id" if everywhere else "id = :session_id"
+    named = {"id": viewer.id} if everywhere else {"session_id": viewer.session_id}
+    return len(
+        await database.rows(
+            f"UPDATE session SET ended_at = :now WHERE ended_at IS NULL AND ({condition}) RETURNING id",
+            now=viewer.at,
+            **named,
+        )
+    )

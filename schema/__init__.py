@@ -1,0 +1,1 @@
+"""The GraphQL schema. `schema.build` puts it together."""

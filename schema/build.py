@@ -1,0 +1,55 @@
+"""The schema put together: one slice of Query, Mutation and Subscription per type."""
+
+from typing import Any, Final
+
+import strawberry
+from strawberry.federation.schema import FederationAny
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+
+from schema import entities
+from schema.candidate import CandidateMutation, CandidateQuery
+from schema.context import Info
+from schema.entities import ENTITIES, NodeQuery
+from schema.exam import ExamQuery
+from schema.extensions import EXTENSIONS
+from schema.institution import InstitutionQuery
+from schema.refusals import TYPES, handlers
+from schema.result import ResultQuery
+from schema.session import SessionMutation, SessionQuery
+from schema.share import ShareMutation, ShareQuery, ShareSubscription
+from schema.verifier import OrganisationQuery
+
+FEDERATION_VERSION: Final = "2.9"  # the newest that gateways and composers in use all know
+
+
+class Schema(strawberry.federation.Schema):
+    """Strawberry's federation schema with our own door for gateways."""
+
+    async def entities_resolver(  # type: ignore[override]  # ours is asynchronous
+        self, info: Info, representations: list[FederationAny]
+    ) -> list[FederationAny]:
+        """See schema/entities.py."""
+        return await entities.resolve_all(info, representations)
+
+    def process_errors(self, errors: Any, execution_context: Any = None) -> None:
+        """Nothing: errors are logged once, where they are masked (schema/extensions.py)."""
+
+
+Query = merge_types(
+    "Query",
+    (SessionQuery, CandidateQuery, ResultQuery, ShareQuery, InstitutionQuery, ExamQuery, OrganisationQuery, NodeQuery),
+)
+Mutation = merge_types("Mutation", (SessionMutation, CandidateMutation, ShareMutation))
+Subscription = merge_types("Subscription", (ShareSubscription,))
+
+schema = Schema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    types=[*ENTITIES.values(), *TYPES.values()],
+    extensions=EXTENSIONS,
+    config=StrawberryConfig(disable_field_suggestions=True),
+    federation_version=FEDERATION_VERSION,
+    exception_handlers=handlers(),
+)

@@ -1,0 +1,43 @@
+"""What every field can ask for: who is asking, when, the loaders, and the live events."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import strawberry
+
+from engine.clock import Clock
+from engine.events import Hub
+from models.viewer import Viewer
+from resolvers.journal import JournalEvent
+from schema.loaders import Loaders
+
+
+@dataclass(frozen=True, slots=True)
+class NewCookie:
+    """A session that the browser shall keep; an empty token ends it."""
+
+    token: str
+    ends_at: datetime
+
+
+@dataclass(slots=True)
+class Context:
+    """One operation's surroundings; a stream renews it for each of its events."""
+
+    viewer: Viewer
+    clock: Clock
+    hub: Hub[JournalEvent]
+    request_id: str = ""
+    cookie: NewCookie | None = None
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.viewer)
+
+    def renew(self) -> None:
+        """Take a new moment and empty loaders, for the next event of a stream."""
+        self.viewer = replace(self.viewer, at=self.clock())
+        self.loaders = Loaders(self.viewer)
+
+
+Info = strawberry.Info[Context, None]

@@ -1,0 +1,80 @@
+"""The gateway's door, `_entities`, and `node`: any thing by its key, under the same rules as everywhere.
+
+Strawberry's own `_entities` resolver changes the variables it is given, fails whole on an unknown `__typename`
+and on fields it does not know, and has no cap; this one answers null with a coded error for each bad one.
+"""
+
+import asyncio
+import inspect
+from typing import Any
+
+import strawberry
+from strawberry.types.base import get_object_definition
+
+from schema.candidate import Candidate
+from schema.context import Info
+from schema.entry import Entry
+from schema.exam import Exam
+from schema.ids import parts
+from schema.institution import Institution
+from schema.node import Node
+from schema.pages import bad_input
+from schema.result import Result
+from schema.share import Share
+from schema.template import DownloadTemplate
+from schema.verifier import VerifierUser
+
+ENTITIES: dict[str, Any] = {
+    "Candidate": Candidate,
+    "DownloadTemplate": DownloadTemplate,
+    "Entry": Entry,
+    "Exam": Exam,
+    "Institution": Institution,
+    "Result": Result,
+    "Share": Share,
+    "VerifierUser": VerifierUser,
+}
+MOST_REPRESENTATIONS = 1000
+
+
+async def resolve_all(info: Info, representations: list[Any]) -> list[Any]:
+    """One entity, null, or error per representation, in the order asked; batched by the loaders."""
+    if len(representations) > MOST_REPRESENTATIONS:
+        raise bad_input(f"At most {MOST_REPRESENTATIONS} representations at once.")
+    return await asyncio.gather(*(_resolve(info, one) for one in representations), return_exceptions=True)
+
+
+async def _resolve(info: Info, representation: Any) -> Any:
+    if not isinstance(representation, dict):
+        raise bad_input("A representation is an object with a `__typename`.")
+    entity = ENTITIES.get(str(representation.get("__typename")))
+    if entity is None:
+        raise bad_input("This `__typename` is not an entity of this service.")
+    return await entity.resolve_reference(info, **_keys(entity, representation))
+
+
+def _keys(entity: Any, representation: dict[str, Any]) -> dict[str, str]:
+    """The key that the representation gives, as arguments; whatever else it holds is left alone."""
+    names = [name for name in inspect.signature(entity.resolve_reference).parameters if name != "info"]
+    fields = {field.python_name: field for field in get_object_definition(entity, strict=True).fields}
+    for name in names:
+        given = representation.get(_camel(fields[name].python_name))
+        if given is not None:
+            if not isinstance(given, str):
+                raise bad_input("A key of an entity is a string.")
+            return {name: given}
+    raise bad_input("The representation has none of this type's keys.")
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+@strawberry.type
+class NodeQuery:
+    @strawberry.field(description="Anything by its id, or null if there is no such thing for this viewer.")
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        entity = ENTITIES.get(parts(id)[0])
+        found: Node | None = await entity.resolve_reference(info, id=id) if entity else None
+        return found

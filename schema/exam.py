@@ -1,0 +1,96 @@
+"""Exams and their scales."""
+
+from datetime import date
+from enum import Enum
+
+import strawberry
+
+from engine.database import Row
+from resolvers import exams
+from schema.context import Info
+from schema.ids import global_id, parts
+from schema.node import Node
+
+
+@strawberry.enum(description="A skill with a score of its own.")
+class Skill(Enum):
+    READING = strawberry.enum_value("READING", description="Reading.")
+    USE_OF_ENGLISH = strawberry.enum_value("USE_OF_ENGLISH", description="Use of English.")
+    WRITING = strawberry.enum_value("WRITING", description="Writing.")
+    LISTENING = strawberry.enum_value("LISTENING", description="Listening.")
+    SPEAKING = strawberry.enum_value("SPEAKING", description="Speaking.")
+    READING_AND_WRITING = strawberry.enum_value("READING_AND_WRITING", description="Reading and writing in one paper.")
+
+
+@strawberry.enum(description="A scale of scores.")
+class ScaleCode(Enum):
+    CES = strawberry.enum_value("CES", description="80 to 230, for overall and skill scores.")
+    STD100 = strawberry.enum_value("STD100", description="0 to 100, standardised, until 2016; no numbers for skills.")
+    IBT120 = strawberry.enum_value("IBT120", description="0 to 120 in all, 0 to 30 per section.")
+    GRADE_ONLY = strawberry.enum_value("GRADE_ONLY", description="A grade and no score.")
+
+
+@strawberry.type(description="A scale and its limits, inclusive; null where the scale has no such score.")
+class Scale:
+    code: ScaleCode = strawberry.field(description="Which scale.")
+    overall_min: int | None = strawberry.field(description="Lowest overall score.")
+    overall_max: int | None = strawberry.field(description="Highest overall score.")
+    skill_min: int | None = strawberry.field(description="Lowest score of one skill.")
+    skill_max: int | None = strawberry.field(description="Highest score of one skill.")
+
+
+@strawberry.federation.type(keys=["id", "code"], description="An exam that people are entered for.")
+class Exam(Node):
+    code: str = strawberry.field(description="Stable code, such as `C1_ADVANCED`.")
+    title: str = strawberry.field(description="Name of the qualification. Never translated.")
+    former_title: str | None = strawberry.field(description="Earlier name of the qualification.")
+    scale: Scale = strawberry.field(description="The scale of its scores.")
+    skills: list[Skill] = strawberry.field(description="Skills with a score of their own, in the order shown.")
+    has_photo: bool = strawberry.field(description="Whether a test-day photo belongs to its results.")
+    first_date: date = strawberry.field(description="First exam date, inclusive.")
+    last_date: date | None = strawberry.field(description="Last exam date, inclusive; null while it is offered.")
+
+    @classmethod
+    def of(cls, row: Row) -> "Exam":
+        """The exam of any row that holds the columns of exams."""
+        return cls(
+            id=global_id("Exam", row["exam_code"]),
+            code=row["exam_code"],
+            title=row["exam_title"],
+            former_title=row["former_title"],
+            scale=_scale(row),
+            skills=[Skill(skill) for skill in row["exam_skills"]],
+            has_photo=row["exam_photo"],
+            first_date=row["first_date"],
+            last_date=row["last_date"],
+        )
+
+    @classmethod
+    async def resolve_reference(
+        cls, info: Info, id: strawberry.ID | None = None, code: str | None = None
+    ) -> "Exam | None":
+        """The exam with this id or code; exams are public."""
+        wanted = parts(id)[1] if id is not None else code
+        row = await info.context.loaders.exam.load(wanted or "")
+        return None if row is None else cls.of(row)
+
+
+def _scale(row: Row) -> Scale:
+    return Scale(
+        code=ScaleCode(row["scale_code"]),
+        overall_min=row["overall_min"],
+        overall_max=row["overall_max"],
+        skill_min=row["skill_min"],
+        skill_max=row["skill_max"],
+    )
+
+
+@strawberry.type
+class ExamQuery:
+    @strawberry.field(description="All exams, by code. Public.")
+    async def exams(self) -> list[Exam]:
+        return [Exam.of(row) for row in await exams.every()]
+
+    @strawberry.field(description="The exam with this code, or null. Public.")
+    async def exam(self, info: Info, code: str) -> Exam | None:
+        return await Exam.resolve_reference(info, code=code)

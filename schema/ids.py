@@ -1,0 +1,32 @@
+"""Opaque, typed ids: the type's name and the row's key, so that `node` knows where to look."""
+
+import base64
+import binascii
+from uuid import UUID
+
+import strawberry
+
+
+def global_id(type_name: str, key: UUID | str) -> strawberry.ID:
+    """The id of one thing as clients know it."""
+    return strawberry.ID(base64.b64encode(f"{type_name}:{key}".encode()).decode())
+
+
+def parts(id: str) -> tuple[str, str]:
+    """Type and key of an id; two empty strings for anything that we did not make."""
+    try:
+        type_name, _, key = base64.b64decode(id.encode("ascii"), validate=True).decode("ascii").partition(":")
+    except (binascii.Error, ValueError):
+        return "", ""
+    return type_name, key
+
+
+def key_of(id: str, type_name: str) -> UUID | None:
+    """The row's key, if the id is one of this type."""
+    found, key = parts(id)
+    if found != type_name:
+        return None
+    try:
+        return UUID(key)
+    except ValueError:
+        return None

@@ -1,0 +1,89 @@
+"""Institutions, and finding the right one."""
+
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+
+from engine.database import Row
+from models.candidate import LANGUAGES
+from models.consent import CONSENT_VERSION, consent_sentence
+from models.names import shown_name
+from resolvers import institutions
+from schema.context import Info
+from schema.ids import global_id, key_of
+from schema.node import LANGUAGE_DESCRIPTION, Node
+from schema.pages import bad_input
+
+
+@strawberry.enum(description="What sort of body an institution is.")
+class InstitutionKind(Enum):
+    EDUCATION = strawberry.enum_value("EDUCATION", description="University, college or school.")
+    EMPLOYER = strawberry.enum_value("EMPLOYER", description="Employer.")
+    GOVERNMENT = strawberry.enum_value("GOVERNMENT", description="Government office, immigration included.")
+
+
+@strawberry.type(description="The sentence a candidate agrees to by sending a result.")
+class ConsentSentence:
+    text: str = strawberry.field(description="The sentence to show before sending.")
+    version: str = strawberry.field(description="Its version; `sendResult` takes it back.")
+    language: str = strawberry.field(description=f"Its language, {LANGUAGE_DESCRIPTION}")
+
+
+@strawberry.federation.type(
+    keys=["id"],
+    description="A body that checks results; one account of it, which can be a department. Approved ones are public.",
+)
+class Institution(Node):
+    name: str = strawberry.field(description="Name of the whole institution.")
+    department: str | None = strawberry.field(
+        description="Faculty or department of this account; null for the institution's main account."
+    )
+    shown_as: str = strawberry.field(description="Name with department, as shown and as kept with a consent.")
+    kind: InstitutionKind = strawberry.field(description="What sort of body it is.")
+    country: str = strawberry.field(description="Country, ISO 3166 alpha-2.")
+    city: str = strawberry.field(description="City.")
+    website: str = strawberry.field(description="Address of its site.")
+    timezone: str = strawberry.field(description="IANA name of its time zone.")
+
+    @classmethod
+    def of(cls, row: Row) -> "Institution":
+        """The institution of any row that holds the columns of institutions."""
+        return cls(
+            id=global_id("Institution", row["institution_id"]),
+            name=row["institution_name"],
+            department=row["department"],
+            shown_as=shown_name(row["institution_name"], row["department"]),
+            kind=InstitutionKind(row["institution_kind"]),
+            country=row["country"],
+            city=row["city"],
+            website=row["website"],
+            timezone=row["timezone"],
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Institution | None":
+        """The institution with this id, if the viewer may see it."""
+        key = key_of(id, "Institution")
+        row = await info.context.loaders.institution.load(key) if key else None
+        return None if row is None else cls.of(row)
+
+    @strawberry.field(description="The sentence to show before a result is sent to this institution.")
+    def consent(self, language: str = "en") -> ConsentSentence:
+        if language not in LANGUAGES:
+            raise bad_input("`language` must be en or ja.")
+        text = consent_sentence(self.shown_as, language)
+        return ConsentSentence(text=text, version=CONSENT_VERSION, language=language)
+
+
+@strawberry.type
+class InstitutionQuery:
+    @strawberry.field(
+        description="At most 20 approved institutions with this text in a name or alias, best match first. "
+        "Any case, accents, width and script; 2 characters up, 1 for Chinese, Japanese and Korean signs. "
+        "One institution can have several accounts: show department, city and country, and ask for the right one."
+    )
+    async def institutions(
+        self, search: Annotated[str, strawberry.argument(description="Any part of the name.")]
+    ) -> list[Institution]:
+        return [Institution.of(row) for row in await institutions.search(search)]

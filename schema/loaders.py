@@ -1,0 +1,107 @@
+"""Edges ask loaders, which answer many at once; every loader sees what its viewer may see, and nothing else."""
+
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from typing import Any, TypeVar
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+
+from engine.database import Row
+from models.viewer import Viewer
+from resolvers import candidates, entries, exams, institutions, results, shares, verifiers
+from resolvers.pages import Page, Place
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+SharesKey = tuple[UUID, Place]
+
+
+def _by_key(read: Callable[[list[K]], Awaitable[dict[K, V]]]) -> DataLoader[K, V | None]:
+    """A loader that answers None for what the viewer may not see."""
+
+    async def load(keys: list[K]) -> list[V | None]:
+        found = await read(list(dict.fromkeys(keys)))
+        return [found.get(key) for key in keys]
+
+    return DataLoader(load_fn=load)
+
+
+class Loaders:
+    """The loaders of one operation, each made when it is first asked."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+
+    def _rows(self, read: Callable[[Viewer, list[Any]], Awaitable[dict[Any, V]]]) -> DataLoader[Any, V | None]:
+        return _by_key(lambda keys: read(self.viewer, keys))
+
+    @cached_property
+    def candidate(self) -> DataLoader[UUID, Row | None]:
+        """Candidates by id."""
+        return self._rows(candidates.by_ids)
+
+    @cached_property
+    def entry(self) -> DataLoader[UUID, Row | None]:
+        """Entries by id."""
+        return self._rows(entries.by_ids)
+
+    @cached_property
+    def result(self) -> DataLoader[UUID, Row | None]:
+        """Results by id."""
+        return self._rows(results.by_ids)
+
+    @cached_property
+    def result_by_number(self) -> DataLoader[str, Row | None]:
+        """Results by statement number."""
+        return self._rows(results.by_numbers)
+
+    @cached_property
+    def share(self) -> DataLoader[UUID, Row | None]:
+        """Shares by id."""
+        return self._rows(shares.by_ids)
+
+    @cached_property
+    def institution(self) -> DataLoader[UUID, Row | None]:
+        """Institutions by id."""
+        return self._rows(institutions.by_ids)
+
+    @cached_property
+    def verifier(self) -> DataLoader[UUID, Row | None]:
+        """Users of institutions by id."""
+        return self._rows(verifiers.by_ids)
+
+    @cached_property
+    def template(self) -> DataLoader[UUID, Row | None]:
+        """Download templates by id."""
+        return self._rows(verifiers.templates_by_ids)
+
+    @cached_property
+    def exam(self) -> DataLoader[str, Row | None]:
+        """Exams by code."""
+        return _by_key(exams.by_codes)
+
+    @cached_property
+    def results_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """A candidate's results, latest exam first."""
+        return self._rows(results.of_candidates)
+
+    @cached_property
+    def entries_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """A candidate's entries, latest exam first."""
+        return self._rows(entries.of_candidates)
+
+    @cached_property
+    def shares_of_result(self) -> DataLoader[SharesKey, Page]:
+        """A page of a result's shares, newest first."""
+        return DataLoader(load_fn=self._shares_of_results)
+
+    async def _shares_of_results(self, keys: list[SharesKey]) -> list[Page]:
+        """One statement per different place; a document rarely asks for more than one."""
+        pages: dict[SharesKey, Page] = {}
+        for place in dict.fromkeys(place for _, place in keys):
+            ids = [result_id for result_id, wanted in keys if wanted == place]
+            found = await shares.of_results(self.viewer, ids, place)
+            pages.update({(result_id, place): page for result_id, page in found.items()})
+        return [pages[key] for key in keys]

@@ -1,0 +1,48 @@
+"""Connections by Relay's rules."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import strawberry
+from graphql import GraphQLError
+
+from errors import CursorNotValid
+from resolvers.pages import Place, place_after
+
+MOST = 100
+First = Annotated[int, strawberry.argument(description=f"How many at most, 1 to {MOST}.")]
+After = Annotated[str | None, strawberry.argument(description="A cursor: only what comes after it.")]
+
+
+@strawberry.federation.type(shareable=True, description="Where a page lies in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether there is more behind this page.")
+    has_previous_page: bool = strawberry.field(description="Always false: lists are paged forward only.")
+    start_cursor: str | None = strawberry.field(description="Cursor of the first edge; null if empty.")
+    end_cursor: str | None = strawberry.field(description="Cursor of the last edge, for `after`; null if empty.")
+
+
+def page_info(cursors: Iterable[str], has_next: bool) -> PageInfo:
+    """The PageInfo for a page with these cursors."""
+    cursors = list(cursors)
+    return PageInfo(
+        has_next_page=has_next,
+        has_previous_page=False,
+        start_cursor=cursors[0] if cursors else None,
+        end_cursor=cursors[-1] if cursors else None,
+    )
+
+
+def bad_input(message: str) -> GraphQLError:
+    """An argument that no value of its type should have been; told to the client as it is."""
+    return GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})
+
+
+def place(first: int, after: str | None) -> Place:
+    """A checked place to begin a page at; a wrong argument is the client's bug, told with code BAD_USER_INPUT."""
+    if not 1 <= first <= MOST:
+        raise bad_input(f"`first` must be from 1 to {MOST}.")
+    try:
+        return place_after(after, first)
+    except CursorNotValid:
+        raise bad_input("`after` is not a cursor of this service.") from None

@@ -1,0 +1,131 @@
+"""The GraphQL type of every refusal, and the one list that maps the one to the other."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import strawberry
+
+import errors
+
+T = TypeVar("T", bound=type)
+
+TYPES: dict[type[errors.Refusal], type] = {}
+LOCKED_UNTIL = "The moment from which it is possible again, UTC."
+
+
+@strawberry.interface(description="An order that was understood and refused. Nothing was changed.")
+class Refusal:
+    message: str = strawberry.field(description="What is wrong and what to do, in English, fit to be shown.")
+
+
+def refuses(exception: type[errors.Refusal], description: str) -> Callable[[T], T]:
+    """Make a class the GraphQL type of a refusal; its fields are read from the exception's attributes."""
+
+    def register(cls: T) -> T:
+        TYPES[exception] = strawberry.type(cls, description=description)
+        return cls
+
+    return register
+
+
+class Handler:
+    """Turns one kind of refusal into its type, in the fields whose union has it."""
+
+    def __init__(self, exception: type[errors.Refusal], type_: type) -> None:
+        self.exception_type = exception
+        self.error_type = type_
+        fields = type_.__strawberry_definition__.fields  # type: ignore[attr-defined]  # strawberry adds it
+        self.facts = [field.python_name for field in fields if field.python_name != "message"]
+
+    def handle(self, exception: errors.Refusal, **_: Any) -> Any:
+        """The refusal as its GraphQL type."""
+        return self.error_type(message=str(exception), **{fact: getattr(exception, fact) for fact in self.facts})
+
+
+def handlers() -> list[Handler]:
+    """One handler per refusal, for the schema."""
+    return [Handler(exception, type_) for exception, type_ in TYPES.items()]
+
+
+@strawberry.type(description="One fault of a form.")
+class Problem:
+    path: str = strawberry.field(description="The input field at fault, such as `email`.")
+    message: str = strawberry.field(description="What is wrong with it, in English.")
+
+
+@refuses(errors.NotLoggedIn, "There is no session, or it has ended (30 minutes idle, 12 hours at most).")
+class NotLoggedIn(Refusal):
+    pass
+
+
+@refuses(errors.NotAllowed, "The session is of a kind that may not do this.")
+class NotAllowed(Refusal):
+    pass
+
+
+@refuses(errors.InvalidInput, "A form with faults; all of them are told at once.")
+class InvalidInput(Refusal):
+    problems: list[Problem] = strawberry.field(description="Every fault.")
+
+
+@refuses(errors.WrongLogin, "Log-in name or password is wrong; which of them is never told.")
+class WrongLogin(Refusal):
+    pass
+
+
+@refuses(errors.LoginLocked, "More than three wrong passwords in a row: locked for 30 minutes, for right ones too.")
+class LoginLocked(Refusal):
+    locked_until: datetime = strawberry.field(description=LOCKED_UNTIL)
+
+
+@refuses(errors.WrongNumbers, "ID Number and Secret Number do not belong together; which is wrong is never told.")
+class WrongNumbers(Refusal):
+    pass
+
+
+@refuses(errors.RegistrationLocked, "Too many wrong Secret Numbers for this ID Number.")
+class RegistrationLocked(Refusal):
+    locked_until: datetime | None = strawberry.field(
+        description="The moment from which it is possible again, UTC; null: only after the centre issues new numbers."
+    )
+
+
+@refuses(errors.TooManyTries, "A limit of rate for this client or the whole service was reached.")
+class TooManyTries(Refusal):
+    retry_after: datetime = strawberry.field(description=LOCKED_UNTIL)
+
+
+@refuses(errors.AlreadyRegistered, "The ID Number is registered already: log in, or reset the password.")
+class AlreadyRegistered(Refusal):
+    pass
+
+
+@refuses(errors.LinkNotValid, "A mailed link that was used, is too old, or is not complete.")
+class LinkNotValid(Refusal):
+    pass
+
+
+@refuses(errors.ResultNotFound, "The viewer has no such result.")
+class ResultNotFound(Refusal):
+    pass
+
+
+@refuses(errors.ResultNotSendable, "The result is pending, withheld or revoked.")
+class ResultNotSendable(Refusal):
+    status: str = strawberry.field(description="Where the result stands: PENDING, WITHHELD or REVOKED.")
+
+
+@refuses(errors.InstitutionNotFound, "No such institution, or it cannot receive results now.")
+class InstitutionNotFound(Refusal):
+    pass
+
+
+@refuses(errors.ConsentOutdated, "The consent sentence was changed since it was shown.")
+class ConsentOutdated(Refusal):
+    current_version: str = strawberry.field(description="The version to show and to send.")
+
+
+@refuses(errors.ShareNotFound, "The viewer's institution has no such share, or it was withdrawn.")
+class ShareNotFound(Refusal):
+    pass

@@ -1,0 +1,302 @@
+"""Shares: sending, the inbox, opening, and the live alert."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID, uuid4
+
+import strawberry
+
+from engine.database import Row
+from errors import CursorNotValid
+from models.candidate import LANGUAGES
+from models.journal import EventKind
+from models.viewer import Kind, Viewer
+from resolvers import journal, shares
+from resolvers.pages import Page, cursor_of
+from schema import candidate, institution, result
+from schema.context import Info
+from schema.ids import global_id, key_of
+from schema.node import LANGUAGE_DESCRIPTION, Node
+from schema.pages import After, First, PageInfo, bad_input, page_info, place
+from schema.refusals import (
+    ConsentOutdated,
+    InstitutionNotFound,
+    NotAllowed,
+    NotLoggedIn,
+    ResultNotFound,
+    ResultNotSendable,
+    ShareNotFound,
+)
+
+if TYPE_CHECKING:
+    from schema.candidate import Candidate
+    from schema.institution import Institution
+    from schema.result import Result
+
+
+@strawberry.enum(description="Where a share stands.")
+class ShareStatus(Enum):
+    UNREAD = strawberry.enum_value("UNREAD", description="No user of the institution has it open or marked read.")
+    READ = strawberry.enum_value("READ", description="Opened by a user of the institution.")
+    WITHDRAWN = strawberry.enum_value("WITHDRAWN", description="Withdrawn by the candidate.")
+    EXPIRED = strawberry.enum_value("EXPIRED", description="Past the moment that the candidate chose.")
+
+
+@strawberry.type(description="What the candidate agreed to by sending, as shown then.")
+class Consent:
+    text: str = strawberry.field(description="The sentence.")
+    version: str = strawberry.field(description="Its version.")
+    language: str = strawberry.field(description=f"Its language, {LANGUAGE_DESCRIPTION}")
+    institution_name: str = strawberry.field(description="The institution's name as shown then.")
+    given_at: datetime = strawberry.field(description="When, UTC.")
+
+
+@strawberry.federation.type(
+    keys=["id"],
+    description="One result sent by its candidate to one institution. Seen by the candidate, and, while it is live, "
+    "by the institution's verifiers.",
+)
+class Share(Node):
+    status: ShareStatus = strawberry.field(description="Where it stands now.")
+    sent_at: datetime = strawberry.field(description="When it was sent, UTC.")
+    opened_at: datetime | None = strawberry.field(description="When a user of the institution first opened it, UTC.")
+    result: Annotated["Result", strawberry.lazy("schema.result")] = strawberry.field(description="The result.")
+    candidate: Annotated["Candidate", strawberry.lazy("schema.candidate")] = strawberry.field(
+        description="The candidate."
+    )
+    institution: Annotated["Institution", strawberry.lazy("schema.institution")] = strawberry.field(
+        description="The institution."
+    )
+    consent: Consent = strawberry.field(description="What the candidate agreed to.")
+    cursor: strawberry.Private[str]
+
+    @classmethod
+    def of(cls, row: Row, viewer: Viewer) -> "Share":
+        """The share of any row that holds the columns of shares."""
+        return cls(
+            id=global_id("Share", row["share_id"]),
+            status=_status(row, viewer.at),
+            sent_at=row["sent_at"],
+            opened_at=row["opened_at"],
+            result=result.Result.of(row, viewer),
+            candidate=candidate.Candidate.of(row, viewer),
+            institution=institution.Institution.of(row),
+            consent=_consent(row),
+            cursor=cursor_of(row["sent_at"], row["share_id"]),
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Share | None":
+        """The share with this id, if the viewer may see it."""
+        key = key_of(id, "Share")
+        row = await info.context.loaders.share.load(key) if key else None
+        return None if row is None else cls.of(row, info.context.viewer)
+
+
+def _status(row: Row, now: datetime) -> ShareStatus:
+    if row["withdrawn_at"] is not None:
+        return ShareStatus.WITHDRAWN
+    if row["expires_at"] is not None and row["expires_at"] <= now:
+        return ShareStatus.EXPIRED
+    return ShareStatus.READ if row["is_read"] else ShareStatus.UNREAD
+
+
+def _consent(row: Row) -> Consent:
+    return Consent(
+        text=row["consent_text"],
+        version=row["consent_version"],
+        language=row["consent_language"],
+        institution_name=row["institution_name_shown"],
+        given_at=row["sent_at"],
+    )
+
+
+@strawberry.type(description="One share of a list.")
+class ShareEdge:
+    node: Share = strawberry.field(description="The share.")
+    cursor: str = strawberry.field(description="Its place in the list, for `after`.")
+
+
+@strawberry.type(description="Shares, newest first.")
+class ShareConnection:
+    edges: list[ShareEdge] = strawberry.field(description="The shares of this page.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies.")
+
+    @classmethod
+    def of(cls, page: Page, viewer: Viewer) -> "ShareConnection":
+        """A page as a connection."""
+        nodes = [Share.of(row, viewer) for row in page.rows]
+        return cls(
+            edges=[ShareEdge(node=node, cursor=node.cursor) for node in nodes],
+            page_info=page_info([node.cursor for node in nodes], page.has_next),
+        )
+
+
+@strawberry.enum(description="Which shares of the inbox.")
+class InboxStatus(Enum):
+    UNREAD = strawberry.enum_value("UNREAD", description="Those that nobody has read.")
+    READ = strawberry.enum_value("READ", description="Those that were read.")
+
+
+@strawberry.input(description="Which shares of the inbox; what is left out does not matter.")
+class InboxFilter:
+    status: InboxStatus | None = strawberry.field(default=None, description="Read or unread ones.")
+
+
+@strawberry.type(description="Shares to the viewer's institution, newest first.")
+class Inbox:
+    edges: list[ShareEdge] = strawberry.field(description="The shares of this page.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies.")
+    live_cursor: str = strawberry.field(
+        description="Give it to `newShares(after:)`: every share that is too new for this page comes there, once."
+    )
+
+    @strawberry.field(description="How many shares the institution has.")
+    async def total_count(self, info: Info) -> int:
+        return await shares.count_inbox(info.context.viewer, unread_only=False)
+
+    @strawberry.field(description="How many of them nobody has read.")
+    async def unread_count(self, info: Info) -> int:
+        return await shares.count_inbox(info.context.viewer, unread_only=True)
+
+
+@strawberry.input(description="Send one result to one institution.")
+class SendResultInput:
+    result_id: strawberry.ID = strawberry.field(description="The result.")
+    institution_id: strawberry.ID = strawberry.field(description="The institution, from `institutions(search:)`.")
+    consent_version: str = strawberry.field(
+        description="Version of the sentence that was shown, from the institution's `consent`. Sending is consent."
+    )
+    consent_language: str = strawberry.field(
+        default="en", description=f"Language in which the sentence was shown, {LANGUAGE_DESCRIPTION}"
+    )
+
+
+@strawberry.type(description="The share that is there now.")
+class ResultSent:
+    share: Share = strawberry.field(description="The share.")
+    was_already_sent: bool = strawberry.field(
+        description="Whether this result was sent to this institution before: then this is the share of that time."
+    )
+
+
+SendResultPayload = Annotated[
+    ResultSent | NotLoggedIn | NotAllowed | ResultNotFound | ResultNotSendable | InstitutionNotFound | ConsentOutdated,
+    strawberry.union("SendResultPayload", description="The share, or why there is none."),
+]
+
+
+@strawberry.input(description="Open a share.")
+class OpenShareInput:
+    share_id: strawberry.ID = strawberry.field(description="The share.")
+
+
+@strawberry.type(description="The share, opened: it counts as read.")
+class ShareOpened:
+    share: Share = strawberry.field(description="The share.")
+
+
+OpenSharePayload = Annotated[
+    ShareOpened | NotLoggedIn | NotAllowed | ShareNotFound,
+    strawberry.union("OpenSharePayload", description="The share, or why it cannot be opened."),
+]
+
+
+@strawberry.input(description="Mark a share read or unread by hand.")
+class MarkShareInput:
+    share_id: strawberry.ID = strawberry.field(description="The share.")
+    is_read: bool = strawberry.field(description="True: read. False: unread; the time of the first opening stays.")
+
+
+@strawberry.type(description="The share as it is marked now.")
+class ShareMarked:
+    share: Share = strawberry.field(description="The share.")
+
+
+MarkSharePayload = Annotated[
+    ShareMarked | NotLoggedIn | NotAllowed | ShareNotFound,
+    strawberry.union("MarkSharePayload", description="The share, or why it cannot be marked."),
+]
+
+
+@strawberry.type(description="A new share, pushed within a second of being sent.")
+class NewShare:
+    cursor: str = strawberry.field(description="Keep it, and give it as `after` when you come back.")
+    share: Share = strawberry.field(description="The share.")
+
+
+@strawberry.type
+class ShareQuery:
+    @strawberry.field(description="The inbox of the viewer's institution; null for all but verifiers.")
+    async def inbox(
+        self, info: Info, filter: InboxFilter | None = None, first: First = 50, after: After = None
+    ) -> Inbox | None:
+        viewer = info.context.viewer
+        if viewer.kind is not Kind.VERIFIER:
+            return None
+        status = str(filter.status.value) if filter and filter.status else None
+        found = await shares.inbox(viewer, place(first, after), status)
+        page = ShareConnection.of(found.page, viewer)
+        return Inbox(edges=page.edges, page_info=page.page_info, live_cursor=journal.cursor_text((found.position, 0)))
+
+    @strawberry.field(description="The share with this id, or null if the viewer may not see it. Does not open it.")
+    async def share(self, info: Info, id: strawberry.ID) -> Share | None:
+        return await Share.resolve_reference(info, id=id)
+
+
+@strawberry.type
+class ShareMutation:
+    @strawberry.mutation(
+        description="Send a released result to an approved institution. Sending it again gives the share that is there."
+    )
+    async def send_result(self, info: Info, input: SendResultInput) -> SendResultPayload:
+        if input.consent_language not in LANGUAGES:
+            raise bad_input("`consentLanguage` must be en or ja.")
+        sent = await shares.send(
+            info.context.viewer,
+            _key(input.result_id, "Result"),
+            _key(input.institution_id, "Institution"),
+            shares.Consent(input.consent_version, input.consent_language),
+        )
+        return ResultSent(share=Share.of(sent.share, info.context.viewer), was_already_sent=sent.was_there)
+
+    @strawberry.mutation(description="Open a share: it shows everything, and counts as read; the candidate sees when.")
+    async def open_share(self, info: Info, input: OpenShareInput) -> OpenSharePayload:
+        row = await shares.open_share(info.context.viewer, _key(input.share_id, "Share"))
+        return ShareOpened(share=Share.of(row, info.context.viewer))
+
+    @strawberry.mutation(description="Mark a share read or unread for the whole institution.")
+    async def mark_share(self, info: Info, input: MarkShareInput) -> MarkSharePayload:
+        row = await shares.mark(info.context.viewer, _key(input.share_id, "Share"), input.is_read)
+        return ShareMarked(share=Share.of(row, info.context.viewer))
+
+
+def _key(id: strawberry.ID, type_name: str) -> UUID:
+    """The row's key; an id of another kind names nothing, as a fresh key does."""
+    return key_of(id, type_name) or uuid4()
+
+
+@strawberry.type
+class ShareSubscription:
+    @strawberry.subscription(
+        description="Each new share to the viewer's institution, once. With `after`, first all that came since."
+    )
+    async def new_shares(
+        self,
+        info: Info,
+        after: Annotated[
+            str | None, strawberry.argument(description="The last `cursor` you have, or the inbox's `liveCursor`.")
+        ] = None,
+    ) -> AsyncGenerator[NewShare, None]:
+        try:
+            cursor = None if after is None else journal.cursor_from(after)
+        except CursorNotValid:
+            raise bad_input("`after` is not a cursor of this service.") from None
+        async for event in journal.follow(info.context.viewer, info.context.hub, cursor):
+            if event.kind is EventKind.SHARE_SENT and event.share is not None:
+                info.context.renew()
+                yield NewShare(
+                    cursor=journal.cursor_text(event.cursor), share=Share.of(event.share, info.context.viewer)
+                )

@@ -1,0 +1,86 @@
+"""Users of institutions' accounts, and "Your organisation"."""
+
+from enum import Enum
+
+import strawberry
+
+from engine.database import Row
+from models.viewer import Kind
+from resolvers import verifiers
+from schema.context import Info
+from schema.ids import global_id, key_of
+from schema.institution import Institution
+from schema.node import LANGUAGE_DESCRIPTION, Node
+from schema.template import DownloadTemplate
+
+
+@strawberry.enum(description="How far a user's account has come.")
+class VerifierStatus(Enum):
+    INVITED = strawberry.enum_value("INVITED", description="Has not set a password yet.")
+    ACTIVE = strawberry.enum_value("ACTIVE", description="Can log in.")
+    DEACTIVATED = strawberry.enum_value("DEACTIVATED", description="Cannot log in for now.")
+    REMOVED = strawberry.enum_value("REMOVED", description="Removed; kept for the history's sake.")
+
+
+@strawberry.enum(description="When mail about new shares is sent.")
+class Notify(Enum):
+    OFF = strawberry.enum_value("OFF", description="Never.")
+    AT_ONCE = strawberry.enum_value("AT_ONCE", description="Soon after each.")
+    DAILY = strawberry.enum_value("DAILY", description="At 08:00 in the institution's time zone, if there are any.")
+    WEEKLY = strawberry.enum_value("WEEKLY", description="Mondays at 08:00, if there are any.")
+
+
+@strawberry.federation.type(
+    keys=["id"], description="A user of an institution's account. Seen by its other users and by staff."
+)
+class VerifierUser(Node):
+    name: str = strawberry.field(description="Name.")
+    email: str = strawberry.field(description="E-mail address, the log-in name.")
+    is_primary: bool = strawberry.field(description="Whether this is the institution's Primary User.")
+    status: VerifierStatus = strawberry.field(description="State of the account.")
+    language: str = strawberry.field(description=f"Language of letters, {LANGUAGE_DESCRIPTION}")
+    notify: Notify = strawberry.field(description="When mail about new shares is sent.")
+
+    @classmethod
+    def of(cls, row: Row) -> "VerifierUser":
+        """The user of any row that holds the columns of users."""
+        return cls(
+            id=global_id("VerifierUser", row["verifier_id"]),
+            name=row["verifier_name"],
+            email=row["verifier_email"],
+            is_primary=row["is_primary"],
+            status=VerifierStatus(row["verifier_status"]),
+            language=row["verifier_language"],
+            notify=Notify(row["notify"]),
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "VerifierUser | None":
+        """The user with this id, if the viewer may see them."""
+        key = key_of(id, "VerifierUser")
+        row = await info.context.loaders.verifier.load(key) if key else None
+        return None if row is None else cls.of(row)
+
+
+@strawberry.type(description='"Your organisation": the viewer\'s institution from the inside.')
+class Organisation:
+    institution: Institution = strawberry.field(description="The institution.")
+
+    @strawberry.field(description="Its users, the Primary User first.")
+    async def users(self, info: Info) -> list[VerifierUser]:
+        return [VerifierUser.of(row) for row in await verifiers.colleagues(info.context.viewer)]
+
+    @strawberry.field(description="Its download templates, the default one first.")
+    async def templates(self, info: Info) -> list[DownloadTemplate]:
+        return [DownloadTemplate.of(row) for row in await verifiers.templates(info.context.viewer)]
+
+
+@strawberry.type
+class OrganisationQuery:
+    @strawberry.field(description="The viewer's own institution; null for all but verifiers.")
+    async def organisation(self, info: Info) -> Organisation | None:
+        viewer = info.context.viewer
+        if viewer.kind is not Kind.VERIFIER or viewer.institution_id is None:
+            return None
+        row = await info.context.loaders.institution.load(viewer.institution_id)
+        return None if row is None else Organisation(institution=Institution.of(row))

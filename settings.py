@@ -1,0 +1,78 @@
+"""What can be configured, read once from the environment; the README's table lists every name."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MAIL_FROM = "Seiseki <no-reply@seiseki.example>"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One deployment's choices. `production` closes what only developers need."""
+
+    var: Path = Path("var")
+    database_url: str | None = None
+    pool_size: int = 10
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = "http://localhost:8000"
+    production: bool = False
+    smtp_url: str | None = None
+    mail_from: str = MAIL_FROM
+    allowed_origins: tuple[str, ...] = ()
+    log_format: str = "text"
+    hashing_threads: int = 2
+    secret_key: bytes = field(default=b"", repr=False)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the environment; raises ValueError with the name of the variable that cannot be used."""
+        var = Path(env.get("VAR_DIR", "var")).resolve()
+        production = env.get("PRODUCTION", "").lower() in ("1", "true", "yes")
+        port = _number(env, "PORT", 8000)
+        return cls(
+            var=var,
+            database_url=env.get("DATABASE_URL") or None,
+            pool_size=_number(env, "POOL_SIZE", 10),
+            host=env.get("HOST", "127.0.0.1"),
+            port=port,
+            public_url=env.get("PUBLIC_URL", f"http://localhost:{port}").rstrip("/"),
+            production=production,
+            smtp_url=env.get("SMTP_URL") or None,
+            mail_from=env.get("MAIL_FROM", MAIL_FROM),
+            allowed_origins=tuple(env.get("ALLOWED_ORIGINS", "").split()),
+            log_format=env.get("LOG_FORMAT", "json" if production else "text"),
+            hashing_threads=_number(env, "HASHING_THREADS", 2),
+            secret_key=_secret_key(env, var, production),
+        )
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{name} must be a whole number, not {text!r}.")
+    return int(text)
+
+
+def _secret_key(env: Mapping[str, str], var: Path, production: bool) -> bytes:
+    """The key that Secret Numbers and mailed links are sealed with; it must never be in the database."""
+    if given := env.get("SECRET_KEY"):
+        if len(given) < 32:
+            raise ValueError("SECRET_KEY must have at least 32 characters.")
+        return given.encode()
+    if production:
+        raise ValueError("SECRET_KEY must be set in production: the same for every process on one database.")
+    return _own_key(var / "secret.key")
+
+
+def _own_key(path: Path) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+    except FileExistsError:
+        pass
+    return path.read_text().encode()

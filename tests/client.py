@@ -1,0 +1,60 @@
+"""A GraphQL client for tests: raw HTTP, as any program would."""
+
+from typing import Any
+
+import httpx2
+
+LOG_IN = """mutation ($input: LogInInput!) { logIn(input: $input) {
+  __typename ... on LoggedIn { token endsAt } ... on Refusal { message } ... on LoginLocked { lockedUntil } } }"""
+LOG_IN_BY_EMAIL = """mutation ($input: LogInByEmailInput!) { %s(input: $input) {
+  __typename ... on LoggedIn { token endsAt } ... on Refusal { message } ... on LoginLocked { lockedUntil } } }"""
+
+
+class Client:
+    """Sends operations over one HTTP client, with or without a token."""
+
+    def __init__(self, http: httpx2.AsyncClient, token: str | None = None) -> None:
+        self.http = http
+        self.token = token
+
+    def as_(self, token: str | None) -> "Client":
+        """The same client with another session."""
+        return Client(self.http, token)
+
+    async def post(self, query: str, **variables: Any) -> httpx2.Response:
+        """The raw answer to one operation."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+
+    async def ask(self, query: str, **variables: Any) -> Any:
+        """The `data` of one operation that has no errors."""
+        body = (await self.post(query, **variables)).json()
+        assert "errors" not in body, body["errors"]
+        return body["data"]
+
+    async def order(self, mutation: str, selection: str, **input: Any) -> Any:
+        """The payload of one mutation with one input: its __typename, its message if refused, and `selection`."""
+        type_name = mutation[0].upper() + mutation[1:] + "Input"
+        if mutation in ("logInVerifier", "logInStaff"):
+            type_name = "LogInByEmailInput"
+        query = f"""mutation ($input: {type_name}!) {{ {mutation}(input: $input) {{
+            __typename ... on Refusal {{ message }} {selection} }} }}"""
+        return (await self.ask(query, input=input))[mutation]
+
+    async def errors(self, query: str, **variables: Any) -> list[dict[str, Any]]:
+        """The top-level errors of one operation."""
+        errors: list[dict[str, Any]] = (await self.post(query, **variables)).json().get("errors", [])
+        return errors
+
+    async def log_in(self, id_number: str, password: str) -> "Client":
+        """The same client as a candidate."""
+        payload = (await self.ask(LOG_IN, input={"idNumber": id_number, "password": password}))["logIn"]
+        assert payload["__typename"] == "LoggedIn", payload
+        return self.as_(payload["token"])
+
+    async def log_in_by_email(self, email: str, password: str, mutation: str = "logInVerifier") -> "Client":
+        """The same client as a verifier, or as staff with `logInStaff`."""
+        query = LOG_IN_BY_EMAIL % mutation
+        payload = (await self.ask(query, input={"email": email, "password": password}))[mutation]
+        assert payload["__typename"] == "LoggedIn", payload
+        return self.as_(payload["token"])

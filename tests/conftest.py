@@ -1,0 +1,188 @@
+"""A real PostgreSQL for the whole run, one migrated database per worker, and the service in front of it."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from app import create_app
+from engine import database, embedded, keys, migrations
+from resolvers import exams
+from settings import Settings
+from tests.client import Client
+from tests.world import World
+
+HOME = "SEISEKI_TEST_HOME"
+START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+REFERENCE_TABLES = {"exam", "scale", "grade_band", "tortoise_migrations"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One folder for the run, made before workers start; they find it in the environment."""
+    if HOME not in os.environ:
+        os.environ[HOME] = tempfile.mkdtemp(prefix="seiseki-test-")
+        Path(os.environ[HOME]).chmod(0o755)
+        config.stash[OWNS_HOME] = True
+
+
+OWNS_HOME: pytest.StashKey[bool] = pytest.StashKey()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The server goes with the run, and its data too."""
+    if config.stash.get(OWNS_HOME, False):
+        home = Path(os.environ.pop(HOME))
+        if (home / "postgres").exists():
+            embedded.remove(home / "postgres")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+class ControlledClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **duration: float) -> None:
+        """Move it by a duration, given as `timedelta` takes it."""
+        self.now += timedelta(**duration)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """Address of the run's PostgreSQL server."""
+    return embedded.start(Path(os.environ[HOME]) / "postgres", fast=True)
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str, worker_id: str) -> Iterator[str]:
+    """Address of this worker's database, copied from a migrated template."""
+    name = f"test_{worker_id}"
+    asyncio.run(_copy_of_template(server_url, name))
+    yield with_name(server_url, name)
+
+
+def with_name(url: str, name: str) -> str:
+    """The address of another database on the same server."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}", netloc=urlsplit(url).netloc or "postgres@"))
+
+
+async def _copy_of_template(server_url: str, name: str) -> None:
+    connection = await asyncpg.connect(server_url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock(1)")
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = 'template'"):
+            await connection.execute("CREATE DATABASE unfinished")
+            await _migrate(with_name(server_url, "unfinished"))
+            await connection.execute("ALTER DATABASE unfinished RENAME TO template")
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    finally:
+        await connection.close()
+
+
+async def _migrate(url: str) -> None:
+    async with database.opened(url, pool_size=2, everywhere=False):
+        await migrations.migrate(url)
+        await exams.load_reference_data()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a service on this worker's database."""
+    return replace(
+        Settings(), var=tmp_path, database_url=database_url, secret_key=b"k" * 32, public_url="http://testserver"
+    )
+
+
+@pytest.fixture
+def clock() -> ControlledClock:
+    """The time that everything in the test is handed."""
+    return ControlledClock()
+
+
+@pytest.fixture
+async def clean(database_url: str) -> None:
+    """Empty all tables but the exams."""
+    connection = await asyncpg.connect(database_url)
+    tables = [row[0] for row in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    names = ", ".join(f'"{table}"' for table in tables if table not in REFERENCE_TABLES)
+    await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+    await connection.close()
+
+
+@pytest.fixture
+async def app(settings: Settings, clock: ControlledClock, clean: None) -> AsyncIterator[Starlette]:
+    """The service, running in this process on an empty database, with the controlled clock."""
+    app = create_app(settings, clock)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def open_database(settings: Settings, clean: None) -> AsyncIterator[None]:
+    """The empty database, open for models and resolvers, without the service."""
+    keys.use(settings.secret_key)
+    assert settings.database_url is not None
+    async with database.opened(settings.database_url, settings.pool_size):
+        yield
+
+
+@pytest.fixture
+async def client(app: Starlette) -> AsyncIterator[Client]:
+    """GraphQL through the door of the service in this process, as nobody."""
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as http:
+        yield Client(http)
+
+
+@pytest.fixture
+def world(clock: ControlledClock) -> World:
+    """Makes candidates, results, institutions and verifiers; ask for `app` or `open_database` too."""
+    return World(clock)
+
+
+class Statements:
+    """The SQL statements that the service sent while it was counted."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.sent)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
+    """Counts every statement that goes through the pool from now on; `sent.clear()` starts afresh."""
+    counted = Statements()
+    for name in ("fetch", "fetchrow", "fetchval", "execute", "executemany"):
+        monkeypatch.setattr(asyncpg.Connection, name, _counting(getattr(asyncpg.Connection, name), counted))
+    return counted
+
+
+def _counting(original: Any, counted: Statements) -> Any:
+    async def call(self: Any, statement: str, *values: Any, **options: Any) -> Any:
+        counted.sent.append(statement)
+        return await original(self, statement, *values, **options)
+
+    return call

@@ -1,0 +1,160 @@
+"""Builds what a test needs, row by row, in the database that is open."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from engine.hashing import HASHER
+from models.candidate import Candidate
+from models.entry import Centre, Entry, sealed_secret
+from models.institution import Institution, InstitutionKind, InstitutionStatus
+from models.result import Outcome, Result, SkillScore
+from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
+from models.viewer import Kind, Viewer
+from resolvers import institutions
+from resolvers.shares import Consent, send
+from schema.ids import global_id
+
+PASSWORD = "correct horse 42"
+SECRET = "1234"
+CES_SKILLS = {"READING": 168, "USE_OF_ENGLISH": 160, "WRITING": 176, "LISTENING": 170, "SPEAKING": 166}
+
+
+@cache
+def password_hash() -> str:
+    """The hash of PASSWORD, made once: hashing is slow on purpose."""
+    return HASHER.hash(PASSWORD.encode())
+
+
+def gid(row: Any) -> str:
+    """The GraphQL id of a row."""
+    return str(global_id(type(row).__name__, row.pk))
+
+
+class World:
+    """Makes rows with sensible defaults; numbers and names differ by themselves."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.clock = clock
+        self.count = 0
+
+    def _next(self) -> int:
+        self.count += 1
+        return self.count
+
+    async def centre(self) -> Centre:
+        """The one centre of this world."""
+        centre, _ = await Centre.get_or_create(
+            number="JP901", defaults={"name": "Shiokaze Examination Centre", "city": "Yokohama", "country": "JP"}
+        )
+        return centre
+
+    async def candidate(self, registered: bool = True, **facts: Any) -> Candidate:
+        """A candidate, registered with PASSWORD unless told otherwise."""
+        number = self._next()
+        account: dict[str, Any] = {
+            "email": f"candidate{number}@mail.example",
+            "password_hash": password_hash(),
+            "terms_version": "2026-11",
+            "terms_accepted_at": self.clock(),
+            "registered_at": self.clock(),
+        }
+        defaults: dict[str, Any] = {"family_name": f"Tanaka{number}", "given_name": "Aoi", "native_name": "田中 葵"}
+        return await Candidate.create(
+            **defaults | {"date_of_birth": date(2001, 2, 3)} | (account if registered else {}) | facts
+        )
+
+    async def entry(self, candidate: Candidate | None = None, exam: str = "C1_ADVANCED", **facts: Any) -> Entry:
+        """An entry with Secret Number SECRET, claimed if its candidate is registered."""
+        candidate = candidate or await self.candidate()
+        number = self._next()
+        id_number = facts.pop("id_number", f"ABC{number:06}")
+        secret = facts.pop("secret", SECRET)
+        defaults: dict[str, Any] = {
+            "exam_date": date(2026, 9, 20),
+            "candidate_number": f"{number:04}",
+            "results_by": date(2026, 11, 1),
+            "claimed_at": candidate.registered_at,
+        }
+        return await Entry.create(
+            candidate_id=candidate.id,
+            exam_id=exam,
+            centre_id=(await self.centre()).id,
+            id_number=id_number,
+            secret_hash=sealed_secret(id_number, secret),
+            **defaults | facts,
+        )
+
+    async def result(self, entry: Entry | None = None, skills: dict[str, int] | None = None, **facts: Any) -> Result:
+        """A released result: C1 Advanced 168, "Council of Europe Level B2", unless told otherwise."""
+        entry = entry or await self.entry()
+        number = self._next()
+        defaults: dict[str, Any] = {
+            "outcome": Outcome.LEVEL,
+            "statement_number": f"S26{number:07}",
+            "headline": "Council of Europe Level B2",
+            "cefr": "B2",
+            "overall_score": 168,
+            "loaded_at": self.clock() - timedelta(days=3),
+            "released_at": self.clock() - timedelta(days=1),
+        }
+        result = await Result.create(entry_id=entry.id, **defaults | facts)
+        scores = CES_SKILLS if skills is None else skills
+        for skill, score in scores.items():
+            await SkillScore.create(result_id=result.id, skill=skill, score=score)
+        return result
+
+    async def institution(self, name: str | None = None, aliases: list[str] | None = None, **facts: Any) -> Institution:
+        """An approved institution that can be found by its name and aliases."""
+        number = self._next()
+        defaults: dict[str, Any] = {
+            "kind": InstitutionKind.EDUCATION,
+            "country": "JP",
+            "city": "Yokohama",
+            "website": f"https://institution{number}.example",
+            "timezone": "Asia/Tokyo",
+            "status": InstitutionStatus.APPROVED,
+            "applied_at": self.clock() - timedelta(days=30),
+            "approved_at": self.clock() - timedelta(days=25),
+        }
+        institution = await Institution.create(name=name or f"University {number}", **defaults | facts)
+        await institutions.name_for_search(institution, aliases or [])
+        return institution
+
+    async def suspend(self, institution: Institution) -> None:
+        """Suspend an institution now."""
+        await Institution.filter(id=institution.id).update(
+            status=InstitutionStatus.SUSPENDED, suspended_at=self.clock()
+        )
+
+    async def verifier(self, institution: Institution | None = None, **facts: Any) -> VerifierUser:
+        """An active verifier with PASSWORD; the first of an institution is its Primary User if told so."""
+        institution = institution or await self.institution()
+        number = self._next()
+        defaults: dict[str, Any] = {
+            "name": f"Verifier {number}",
+            "email": f"verifier{number}@office.example",
+            "password_hash": password_hash(),
+            "status": VerifierStatus.ACTIVE,
+            "created_at": self.clock(),
+        }
+        return await VerifierUser.create(institution_id=institution.id, **defaults | facts)
+
+    async def staff(self, **facts: Any) -> StaffUser:
+        """A member of the board's staff with PASSWORD."""
+        defaults: dict[str, Any] = {"name": "Staff", "email": f"staff{self._next()}@board.example", "role": StaffRole.BOARD}
+        return await StaffUser.create(password_hash=password_hash(), created_at=self.clock(), **defaults | facts)
+
+    def viewer(self, kind: Kind, id: UUID | None = None, **facts: Any) -> Viewer:
+        """A viewer of this kind at this moment."""
+        return Viewer(kind, self.clock(), "192.0.2.1", id=id, **facts)
+
+    async def share(self, result: Result, institution: Institution) -> UUID:
+        """A share, sent as the result's candidate would; answers its key."""
+        candidate_id = (await Entry.get(id=result.entry_id)).candidate_id
+        viewer = self.viewer(Kind.CANDIDATE, candidate_id)
+        sent = await send(viewer, result.id, institution.id, Consent("2026-11", "en"))
+        share_id: UUID = sent.share["share_id"]
+        return share_id

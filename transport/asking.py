@@ -1,0 +1,62 @@
+"""From a request's token or cookie to a viewer, and from a new session to a cookie."""
+
+from http.cookies import SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+
+from models.viewer import Viewer
+from resolvers import sessions
+from schema.context import NewCookie
+from settings import Settings
+from transport.services import Services
+
+
+def cookie_name(settings: Settings) -> str:
+    """Production's name makes browsers insist on https and on this host alone."""
+    return "__Host-seiseki" if settings.production else "seiseki"
+
+
+def bearer_of(authorization: str | None) -> str | None:
+    """The token of an Authorization header."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def token_of(connection: HTTPConnection, services: Services) -> str | None:
+    """The token that came with the request: by header, or by cookie from a page of our own."""
+    if token := bearer_of(connection.headers.get("authorization")):
+        return token
+    if cookie_is_ours(connection.headers, services.settings):
+        return connection.cookies.get(cookie_name(services.settings))
+    return None
+
+
+def cookie_is_ours(headers: Headers, settings: Settings) -> bool:
+    """Whether the cookie may count: not when another site's page made the request (CSRF)."""
+    site = headers.get("sec-fetch-site")
+    origin = headers.get("origin")
+    if origin is not None:
+        return origin in settings.allowed_origins or urlsplit(origin).netloc == headers.get("host")
+    return site in (None, "same-origin", "none")
+
+
+async def viewer_for(connection: HTTPConnection, services: Services, token: str | None) -> Viewer:
+    """Who is asking, at this moment."""
+    address = connection.client.host if connection.client else ""
+    return await sessions.viewer_of(token, services.clock(), address)
+
+
+def set_cookie(cookie: NewCookie, settings: Settings) -> str:
+    """The Set-Cookie header that keeps or ends a session."""
+    jar: SimpleCookie = SimpleCookie()
+    name = cookie_name(settings)
+    jar[name] = cookie.token
+    jar[name]["path"] = "/"
+    jar[name]["httponly"] = True
+    jar[name]["samesite"] = "Strict"
+    jar[name]["secure"] = settings.production
+    if not cookie.token:
+        jar[name]["max-age"] = 0
+    return jar[name].OutputString()

@@ -1,0 +1,38 @@
+"""Which of our answers a client wants, by its Accept header (RFC 9110, q-values; GraphQL over HTTP)."""
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+EVENTS = "text/event-stream"
+
+
+def chosen(accept: str | None, offered: tuple[str, ...]) -> str | None:
+    """The offered type that the client likes best, the earlier offer on a tie; None when it takes none of them."""
+    if not accept:
+        return offered[0]
+    ranges = [_range(part) for part in accept.split(",") if part.strip()]
+    liked = [(_quality(kind, ranges), -place, kind) for place, kind in enumerate(offered)]
+    quality, _, kind = max(liked)
+    return kind if quality > 0 else None
+
+
+def _range(part: str) -> tuple[str, float]:
+    kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    quality = next((value[2:] for value in parameters if value.startswith("q=")), "1")
+    try:
+        return kind, min(max(float(quality), 0.0), 1.0)
+    except ValueError:
+        return kind, 0.0
+
+
+def _quality(kind: str, ranges: list[tuple[str, float]]) -> float:
+    """The quality of the most specific range that holds the type."""
+    for wanted in (kind, kind.partition("/")[0] + "/*", "*/*"):
+        found = [quality for range_, quality in ranges if range_ == wanted]
+        if found:
+            return max(found)
+    return 0.0
+
+
+def essence(content_type: str | None) -> str:
+    """A media type without its parameters, lower case."""
+    return (content_type or "").partition(";")[0].strip().lower()
