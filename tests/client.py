@@ -1,5 +1,6 @@
 """A GraphQL client for tests: raw HTTP, as any program would."""
 
+import json
 from typing import Any
 
 import httpx2
@@ -23,8 +24,14 @@ class Client:
 
     async def post(self, query: str, **variables: Any) -> httpx2.Response:
         """The raw answer to one operation."""
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        return await self.send({"query": query, "variables": variables})
+
+    async def send(self, body: Any, **headers: str) -> httpx2.Response:
+        """The raw answer to any JSON, half surrogate pairs too, under any headers."""
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        headers["Content-Type"] = "application/json"
+        return await self.http.post("/graphql", content=json.dumps(body), headers=headers)
 
     async def ask(self, query: str, **variables: Any) -> Any:
         """The `data` of one operation that has no errors."""

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from engine import database, embedded, keys, migrations
 from resolvers import exams
 from settings import Settings
 from tests.client import Client
+from tests.mail_server import MailServer, mail_server_running
 from tests.world import World
 
 HOME = "SEISEKI_TEST_HOME"
@@ -133,6 +135,13 @@ async def clean(database_url: str) -> None:
 @pytest.fixture
 async def app(settings: Settings, clock: ControlledClock, clean: None) -> AsyncIterator[Starlette]:
     """The service, running in this process on an empty database, with the controlled clock."""
+    async with running(settings, clock) as app:
+        yield app
+
+
+@asynccontextmanager
+async def running(settings: Settings, clock: ControlledClock) -> AsyncIterator[Starlette]:
+    """The service with settings of one's own, running inside the block."""
     app = create_app(settings, clock)
     async with app.router.lifespan_context(app):
         yield app
@@ -150,9 +159,23 @@ async def open_database(settings: Settings, clean: None) -> AsyncIterator[None]:
 @pytest.fixture
 async def client(app: Starlette) -> AsyncIterator[Client]:
     """GraphQL through the door of the service in this process, as nobody."""
-    transport = httpx2.ASGITransport(app=app)
+    async with client_of(app) as client:
+        yield client
+
+
+@asynccontextmanager
+async def client_of(app: Starlette, address: str = "127.0.0.1") -> AsyncIterator[Client]:
+    """A client that comes from an address of its own."""
+    transport = httpx2.ASGITransport(app=app, client=(address, 40000))
     async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as http:
         yield Client(http)
+
+
+@pytest.fixture
+async def mail_server() -> AsyncIterator[MailServer]:
+    """A real SMTP server."""
+    async with mail_server_running() as server:
+        yield server
 
 
 @pytest.fixture
