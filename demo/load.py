@@ -15,7 +15,7 @@ from models.candidate import Candidate
 from models.consent import CONSENT_VERSION, TERMS_VERSION, consent_sentence
 from models.entry import Centre, Entry, sealed_secret
 from models.exam import Exam, GradeBand
-from models.grades import Award, award, scale_of_exam
+from models.grades import PASSING_WORDS, Award, award, award_in_words, scale_of_exam
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.journal import EventKind
 from models.names import full_name, shown_name
@@ -244,8 +244,7 @@ def _result(demo: Demo, number: int, entry: Entry, exam: Exam, score: int | None
 
 def _award(demo: Demo, exam: Exam, exam_date: date, score: int | None) -> Award:
     if score is None:  # DELTA Module One is graded in words, without a score
-        grade = demo.dice.choice(["Pass with Distinction", "Pass with Merit", "Pass"])
-        return Award("GRADE", grade, grade, None, certificate=True)
+        return award_in_words(demo.dice.choice(PASSING_WORDS))
     try:
         return award(demo.bands[scale_of_exam(exam.code)], exam_date, score)
     except LookupError:  # below the lowest published band

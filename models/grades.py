@@ -31,6 +31,15 @@ def award(bands: Iterable[Mapping[str, Any]], exam_date: date, score: int) -> Aw
     raise LookupError(f"No grade band holds the score {score}.")
 
 
+def award_in_words(grade: str) -> Award:
+    """The award of an exam that is graded in words, without a score (DELTA); raises LookupError for other words."""
+    if grade == "Fail":
+        return Award("FAIL", grade, None, None, certificate=False)
+    if grade not in PASSING_WORDS:
+        raise LookupError(f"There is no grade {grade!r}.")
+    return Award("GRADE", grade, grade, None, certificate=True)
+
+
 def _award(band: Mapping[str, Any], exam_date: date) -> Award:
     former = band["former_grade"] if exam_date < NEW_LABELS_FROM else None
     grade = former or band["grade"]

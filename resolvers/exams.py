@@ -25,20 +25,28 @@ async def by_codes(codes: list[str]) -> dict[str, Row]:
     return {exam["exam_code"]: exam for exam in found}
 
 
-async def bands_of(code: str) -> list[GradeBand]:
-    """The grade bands that hold for an exam."""
-    return await GradeBand.filter(exam_code=scale_of_exam(code))
+async def bands_of(code: str) -> list[dict[str, Any]]:
+    """The grade bands that hold for an exam, lowest first; none for an exam without scores."""
+    return await GradeBand.filter(exam_code=scale_of_exam(code)).order_by("lowest").values()
 
 
 async def load_reference_data() -> None:
-    """Write the shipped exams, scales and bands into the database; loading them again changes nothing."""
+    """Write the shipped exams, scales and bands into the database; loading them again changes nothing.
+
+    A band that is no longer shipped goes, or it would overlap the one that took its place.
+    """
     async with database.transaction():
         for scale in _lines("scales.csv"):
             await Scale.update_or_create(code=scale.pop("scale"), defaults=_scale(scale))
         for exam in _lines("exams.csv"):
             await Exam.update_or_create(code=exam["code"], defaults=_exam(exam))
-        for band in _lines("bands.csv"):
-            await GradeBand.update_or_create(exam_code=band["exam"], lowest=int(band["min"] or 0), defaults=_band(band))
+        shipped = []
+        for line in _lines("bands.csv"):
+            band, _ = await GradeBand.update_or_create(
+                exam_code=line["exam"], lowest=int(line["min"]), defaults=_band(line)
+            )
+            shipped.append(band.id)
+        await GradeBand.exclude(id__in=shipped).delete()
 
 
 def _lines(name: str) -> list[dict[str, str]]:
