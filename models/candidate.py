@@ -29,18 +29,21 @@ class Candidate(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Candidate"]:
-        """Oneself; candidates who have a live share with the verifier's institution; all, for staff."""
+        """Oneself; those who have a live share of a released result with the verifier's institution; all, for staff."""
         return visible(
             cls,
             viewer,
             {
                 Kind.CANDIDATE: "candidate.id = :viewer_id",
-                Kind.VERIFIER: f"""EXISTS (SELECT 1 FROM share WHERE share.candidate_id = candidate.id
+                Kind.VERIFIER: f"""EXISTS (SELECT 1 FROM share JOIN result ON result.id = share.result_id
+                                   WHERE share.candidate_id = candidate.id AND {RELEASED}
                                    AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})""",
                 Kind.STAFF: "true",
             },
         )
 
 
+# Released at the viewer's moment (R3): decided by the clock, not by when a job ran.
+RELEASED = "result.released_at <= :viewer_at"
 # A share that still counts: not withdrawn, and not past the moment its candidate chose.
 LIVE_SHARE = "share.withdrawn_at IS NULL AND (share.expires_at IS NULL OR share.expires_at > :viewer_at)"

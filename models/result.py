@@ -9,7 +9,7 @@ from tortoise.models import Model
 
 from errors import ResultNotSendable
 from models.base import Table
-from models.candidate import LIVE_SHARE
+from models.candidate import LIVE_SHARE, RELEASED
 from models.entry import Entry
 from models.viewer import Kind, Viewer, Visible, visible
 
@@ -25,6 +25,11 @@ class Outcome(Enum):
     ABSENT_FROM_PART = "ABSENT_FROM_PART"
     ABSENT_FROM_ALL = "ABSENT_FROM_ALL"
 
+    @property
+    def has_award(self) -> bool:
+        """Whether there is anything to show beside the outcome: a headline, scores, a certificate."""
+        return self in (Outcome.GRADE, Outcome.LEVEL, Outcome.FAIL)
+
 
 class ResultStatus(Enum):
     """Where a result stands at one moment."""
@@ -34,10 +39,6 @@ class ResultStatus(Enum):
     RELEASED = "RELEASED"
     WITHHELD = "WITHHELD"
     REVOKED = "REVOKED"
-
-
-# Released at the viewer's moment (R3): decided by the clock, not by when a job ran.
-RELEASED = "result.released_at <= :viewer_at"
 
 
 class Result(Table):

@@ -5,10 +5,12 @@ from uuid import UUID
 from tortoise import fields
 
 from models.base import Table
-from models.candidate import LIVE_SHARE, Candidate
+from models.candidate import LIVE_SHARE, RELEASED, Candidate
 from models.institution import Institution
-from models.result import RELEASED, Result
+from models.result import Result
 from models.viewer import Kind, Viewer, Visible, visible
+
+OF_RELEASED = f"EXISTS (SELECT 1 FROM result WHERE result.id = share.result_id AND {RELEASED})"
 
 
 class Share(Table):
@@ -41,15 +43,16 @@ class Share(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Share"]:
-        """One's own, whatever became of them; live ones to the verifier's institution; all, for staff."""
+        """One's own, whatever became of them; live ones to the verifier's institution; all, for staff.
+
+        One whose result is not released is seen by staff alone: it would tell the result (R3).
+        """
         return visible(
             cls,
             viewer,
             {
-                Kind.CANDIDATE: "share.candidate_id = :viewer_id",
-                Kind.VERIFIER: f"""share.institution_id = :viewer_institution_id AND {LIVE_SHARE}
-                                   AND EXISTS (SELECT 1 FROM result
-                                               WHERE result.id = share.result_id AND {RELEASED})""",
+                Kind.CANDIDATE: f"share.candidate_id = :viewer_id AND {OF_RELEASED}",
+                Kind.VERIFIER: f"share.institution_id = :viewer_institution_id AND {LIVE_SHARE} AND {OF_RELEASED}",
                 Kind.STAFF: "true",
             },
         )
