@@ -8,15 +8,15 @@ PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "
 APOSTROPHES = re.compile(r"['’‘ʼʻ`´]")
 NOT_WORDS = re.compile(r"[^\w\s]|_")
 KATAKANA = {ord("ァ") + offset: ord("ぁ") + offset for offset in range(ord("ヶ") - ord("ァ") + 1)}
-CJK = re.compile(r"[\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+CJK = re.compile(r"[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 MARKS_OF_KANA = "\u3099\u309a"
 
 
 def folded(text: str) -> str:
     """One form for all ways to write a name: any case, width, accents, hiragana or katakana, apostrophes, hyphens."""
-    text = unicodedata.normalize("NFKC", text).casefold().translate(PLAIN)
+    text = unicodedata.normalize("NFKC", APOSTROPHES.sub("", text)).casefold()  # NFKC makes a blank of ´
     text = "".join(sign for sign in unicodedata.normalize("NFD", text) if not _is_accent(sign))
-    text = unicodedata.normalize("NFC", text).translate(KATAKANA)
+    text = unicodedata.normalize("NFC", text).translate(PLAIN).translate(KATAKANA)
     return " ".join(NOT_WORDS.sub(" ", APOSTROPHES.sub("", text)).split())
 
 

@@ -32,7 +32,7 @@ SEARCH = f"""
                  WHEN (' ' || searched) LIKE ALL(:beginnings) THEN 2 ELSE 3 END * 1000 + least(length(searched), 999)
         ) AS distance
         FROM institution_name
-        WHERE grams @> :grams AND (' ' || searched) LIKE ALL(:insides)
+        WHERE grams @> :grams AND ((' ' || searched) LIKE ALL(:insides) OR strpos(searched, :search) > 0)
         GROUP BY institution_id
     ) AS found ON found.institution_id = institution.id
     WHERE institution.status = 'APPROVED'
@@ -44,6 +44,7 @@ async def search(text: str) -> list[Row]:
     """At most 20 approved institutions with this text in a name or alias, best match first; none if it is too short.
 
     Any case, accents, width and script of an alias; every word must be found, in any order.
+    A word of one Latin letter is the beginning of one, unless the text stands in the name just as it is.
     """
     words = search_words(text[:LONGEST_SEARCH].replace("\0", ""))
     if not words:
