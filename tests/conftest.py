@@ -5,7 +5,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -184,6 +185,9 @@ def world(clock: ControlledClock) -> World:
     return World(clock)
 
 
+COUNTED: ContextVar[bool] = ContextVar("counted", default=False)
+
+
 class Statements:
     """The SQL statements that the service sent while it was counted."""
 
@@ -193,10 +197,18 @@ class Statements:
     def __len__(self) -> int:
         return len(self.sent)
 
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count afresh what is sent on behalf of this block; the mailer and the live events, beside it, do not count."""
+        self.sent.clear()
+        token = COUNTED.set(True)
+        yield
+        COUNTED.reset(token)
+
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
-    """Counts every statement that goes through the pool from now on; `sent.clear()` starts afresh."""
+    """Notes every statement that goes through the pool on behalf of a block `with statements.counted():`."""
     counted = Statements()
     for name in ("fetch", "fetchrow", "fetchval", "execute", "executemany"):
         monkeypatch.setattr(asyncpg.Connection, name, _counting(getattr(asyncpg.Connection, name), counted))
@@ -205,7 +217,8 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
 
 def _counting(original: Any, counted: Statements) -> Any:
     async def call(self: Any, statement: str, *values: Any, **options: Any) -> Any:
-        counted.sent.append(statement)
+        if COUNTED.get():
+            counted.sent.append(statement)
         return await original(self, statement, *values, **options)
 
     return call
