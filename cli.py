@@ -20,6 +20,7 @@ from engine.clock import system_clock
 from resolvers import exams
 from schema.build import schema
 from settings import Settings
+from transport.connections import Connection
 from transport.services import Services
 
 GRACE_SECONDS = 7
@@ -113,6 +114,7 @@ def serve(settings: Settings, demo: bool) -> int:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
+        http=_connections(settings),
         ws_max_size=65536,
         timeout_graceful_shutdown=GRACE_SECONDS,
         access_log=False,
@@ -125,6 +127,11 @@ def serve(settings: Settings, demo: bool) -> int:
     server = Server(config, app.state.services)
     server.run()
     return 0 if server.started else 1
+
+
+def _connections(settings: Settings) -> type[Connection]:
+    """Uvicorn makes connections itself, so what they need is given to their class."""
+    return type("LimitedConnection", (Connection,), {"most_per_address": settings.connections_per_address})
 
 
 def _tell(settings: Settings) -> None:

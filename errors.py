@@ -124,3 +124,6 @@ class SlowSubscriber(Exception):
 
 class StreamEnded(Exception):
     """The session behind a stream has ended (log-out, removal, suspension or expiry)."""
+
+    def __init__(self) -> None:
+        super().__init__("The session has ended. Log in again.")

@@ -23,6 +23,10 @@ class Settings:
     smtp_url: str | None = None
     mail_from: str = MAIL_FROM
     allowed_origins: tuple[str, ...] = ()
+    schema_token: str | None = field(default=None, repr=False)
+    connections_per_address: int = 1000
+    streams_per_viewer: int = 50
+    operations_per_viewer: int = 50
     log_format: str = "text"
     hashing_threads: int = 2
     secret_key: bytes = field(default=b"", repr=False)
@@ -44,6 +48,10 @@ class Settings:
             smtp_url=env.get("SMTP_URL") or None,
             mail_from=env.get("MAIL_FROM", MAIL_FROM),
             allowed_origins=tuple(env.get("ALLOWED_ORIGINS", "").split()),
+            schema_token=env.get("SCHEMA_TOKEN") or None,
+            connections_per_address=_number(env, "CONNECTIONS_PER_ADDRESS", 1000),
+            streams_per_viewer=_number(env, "STREAMS_PER_VIEWER", 50),
+            operations_per_viewer=_number(env, "OPERATIONS_PER_VIEWER", 50),
             log_format=env.get("LOG_FORMAT", "json" if production else "text"),
             hashing_threads=_number(env, "HASHING_THREADS", 2),
             secret_key=_secret_key(env, var, production),

@@ -18,6 +18,9 @@ from tortoise.connection import get_connections
 
 T = TypeVar("T")
 
+# A transaction left open would hold back every reader of the journal (docs/decisions/0003-ids.md).
+SERVER_SETTINGS = {"application_name": "seiseki", "idle_in_transaction_session_timeout": "60s"}
+
 
 class Connection(asyncpg.Connection):
     """A pooled connection that is handed back without asyncpg's reset query: nothing here sets session state."""
@@ -107,6 +110,7 @@ class PostgresClient(AsyncpgDBClient):
             max_size=self.pool_maxsize,
             connection_class=Connection,
             init=read_json,
+            server_settings=SERVER_SETTINGS,
             **self.extra,
         )
         await self._post_connect()

@@ -38,6 +38,9 @@ async def pending() -> list[str]:
     return sorted(key.name for key in known.loader.graph.nodes if key.name not in done)
 
 
+TORTOISE = config("")  # for Tortoise's own command: see CONTRIBUTING.md
+
+
 def _executor() -> MigrationExecutor:
     apps = config("")["apps"]
     return MigrationExecutor(get_connections().get("default"), apps)

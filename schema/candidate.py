@@ -12,6 +12,7 @@ from models.viewer import Kind, Viewer
 from resolvers import candidates, shares
 from schema import result, share
 from schema.context import Info
+from schema.costs import HASHING, PAGE, list_of
 from schema.entry import Entry
 from schema.ids import global_id, key_of
 from schema.node import LANGUAGE_DESCRIPTION, Node
@@ -75,18 +76,18 @@ class Candidate(Node):
     def name(self) -> str:
         return full_name(self.given_name, self.family_name)
 
-    @strawberry.field(description=f"Entries, latest exam first. {OWN}")
+    @strawberry.field(description=f"Entries, latest exam first. {OWN}", directives=[list_of(20)])
     async def entries(self, info: Info) -> list[Entry] | None:
         if info.context.viewer.kind is not Kind.STAFF and info.context.viewer.id != self.key:
             return None
         return [Entry.of(row) for row in await info.context.loaders.entries_of.load(self.key) or []]
 
-    @strawberry.field(description="Results that the viewer may see, latest exam first.")
+    @strawberry.field(description="Results that the viewer may see, latest exam first.", directives=[list_of(20)])
     async def results(self, info: Info) -> list[Annotated["Result", strawberry.lazy("schema.result")]]:
         rows = await info.context.loaders.results_of.load(self.key) or []
         return [result.Result.of(row, info.context.viewer) for row in rows]
 
-    @strawberry.field(description="Shares that the viewer may see, newest first.")
+    @strawberry.field(description="Shares that the viewer may see, newest first.", directives=[PAGE])
     async def shares(
         self, info: Info, first: First = 50, after: After = None
     ) -> Annotated["ShareConnection", strawberry.lazy("schema.share")]:
@@ -167,7 +168,8 @@ class CandidateQuery:
 class CandidateMutation:
     @strawberry.mutation(
         description="Claim an entry with ID Number and Secret Number, make it an account, and log in. "
-        "Every try counts: 3 wrong Secret Numbers lock an ID Number for 30 minutes, 10 close it."
+        "Every try counts: 3 wrong Secret Numbers lock an ID Number for 30 minutes, 10 close it.",
+        directives=[HASHING],
     )
     async def register(self, info: Info, input: RegisterInput) -> RegisterPayload:
         form = candidates.Registration(
@@ -190,7 +192,9 @@ class CandidateMutation:
             message="If this ID Number is registered, a link valid for 60 minutes is on its way to its e-mail address."
         )
 
-    @strawberry.mutation(description="Set a new password by a mailed link, and end every open session.")
+    @strawberry.mutation(
+        description="Set a new password by a mailed link, and end every open session.", directives=[HASHING]
+    )
     async def reset_password(self, info: Info, input: ResetPasswordInput) -> ResetPasswordPayload:
         await candidates.reset_password(info.context.viewer, input.token, input.password, input.password_again)
         return PasswordReset(message="The password is changed. Log in with the new one.")

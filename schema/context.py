@@ -20,6 +20,14 @@ class NewCookie:
     ends_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an operation costs, and what one may at most."""
+
+    estimated: int
+    maximum: int
+
+
 @dataclass(slots=True)
 class Context:
     """One operation's surroundings; a stream renews it for each of its events."""
@@ -28,6 +36,8 @@ class Context:
     clock: Clock
     hub: Hub[JournalEvent]
     request_id: str = ""
+    production: bool = False
+    cost: Cost | None = None
     cookie: NewCookie | None = None
     loaders: Loaders = field(init=False)
 

@@ -1,35 +1,73 @@
-"""Documents parsed once: the same text is not read again by any transport."""
+"""Documents: parsed once, validated once, and what was found out about them kept beside them."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, parse
+from graphql import DocumentNode, GraphQLError, parse
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import validate_document
 
 MOST_TOKENS = 4000
+KEPT_TEXT = 16 * 1024  # longer ones are rare, and keeping 500 of them would cost more than it saves
+MOST_MEASURES = 32
 
 
-@lru_cache(maxsize=500)
-def parsed(text: str) -> DocumentNode:
-    """The document; raises GraphQLSyntaxError. A wrong one is not kept."""
-    return parse(text, max_tokens=MOST_TOKENS)
+class Document:
+    """A document that was parsed, and what is known of it so far."""
+
+    __slots__ = ("errors", "measures", "node")
+
+    def __init__(self, node: DocumentNode) -> None:
+        self.node = node
+        self.errors: list[GraphQLError] | None = None
+        self.measures: dict[Any, Any] = {}
+
+    def keep_measure(self, key: Any, measure: Any) -> None:
+        """Remember a measure; of very many different ones, only the latest."""
+        if len(self.measures) >= MOST_MEASURES:
+            self.measures.clear()
+        self.measures[key] = measure
 
 
-def operation_type(document: DocumentNode, name: str | None) -> OperationType | None:
-    """Type of the operation that will run; None when the name does not tell which one that is."""
-    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    if name is not None:
-        operations = [one for one in operations if one.name is not None and one.name.value == name]
-    return operations[0].operation if len(operations) == 1 else None
+def document(text: str) -> Document:
+    """The parsed document; raises GraphQLError, coded, when there is none in the text."""
+    return _kept(text) if len(text) <= KEPT_TEXT else _parsed(text)
 
 
-class ParsedOnce(SchemaExtension):
-    """Gives Strawberry the parsed document."""
+def _parsed(text: str) -> Document:
+    try:
+        return Document(parse(text, max_tokens=MOST_TOKENS))
+    except GraphQLError as error:
+        error.extensions = {"code": "GRAPHQL_PARSE_FAILED"}
+        raise
+    except RecursionError:
+        raise GraphQLError("The document is nested too deeply.", extensions={"code": "GRAPHQL_PARSE_FAILED"}) from None
+
+
+_kept = lru_cache(maxsize=500)(_parsed)
+
+
+class Documents(SchemaExtension):
+    """Gives Strawberry the parsed document and what validation said of it, and tells the client the cost."""
 
     def on_parse(self) -> Iterator[None]:
-        """Before Strawberry would parse; what is wrong with a document, Strawberry finds and tells itself."""
-        self.execution_context.parse_options = {"max_tokens": MOST_TOKENS}
-        with suppress(GraphQLError):
-            self.execution_context.graphql_document = parsed(self.execution_context.query or "")
+        """In place of Strawberry's parsing; the transports have refused what cannot be parsed."""
+        self.execution_context.graphql_document = document(self.execution_context.query or "").node
         yield
+
+    def on_validate(self) -> Iterator[None]:
+        """In place of Strawberry's validation, which would be run again for every request."""
+        context = self.execution_context
+        known = document(context.query or "")
+        if known.errors is None:
+            known.errors = validate_document(context.schema._schema, known.node, context.validation_rules)
+            for error in known.errors:
+                error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED"}
+        context.pre_execution_errors = known.errors
+        yield
+
+    def get_results(self) -> dict[str, Any]:
+        """What the operation costs, and what it might."""
+        cost = getattr(self.execution_context.context, "cost", None)
+        return {"cost": {"estimated": cost.estimated, "maximum": cost.maximum}} if cost else {}

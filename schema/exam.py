@@ -8,6 +8,7 @@ import strawberry
 from engine.database import Row
 from resolvers import exams
 from schema.context import Info
+from schema.costs import list_of
 from schema.ids import global_id, parts
 from schema.node import Node
 
@@ -87,7 +88,7 @@ def _scale(row: Row) -> Scale:
 
 @strawberry.type
 class ExamQuery:
-    @strawberry.field(description="All exams, by code. Public.")
+    @strawberry.field(description="All exams, by code. Public.", directives=[list_of(20)])
     async def exams(self) -> list[Exam]:
         return [Exam.of(row) for row in await exams.every()]
 

@@ -1,23 +1,27 @@
-"""What runs round every operation on every transport: caches of parsed and validated documents, masked errors."""
+"""What runs round every operation on every transport: documents known already, and errors fit to be seen."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 import structlog
 from graphql import GraphQLError
-from graphql.error import GraphQLSyntaxError
-from strawberry.extensions import MaskErrors, SchemaExtension, ValidationCache
+from strawberry.extensions import MaskErrors, SchemaExtension
 
 import errors
-from schema.documents import ParsedOnce
+from schema.documents import Documents
 
 log = structlog.get_logger()
 
 UNEXPECTED = "Something went wrong here. It has been logged; tell us the request id if it happens again."
+AWAY = "The service cannot be reached for a moment. Nothing was done; try again."
+VARIABLE = re.compile(r"Variable '?\$?\w+'?")
+# Field suggestions can be switched off; those for arguments, types and input fields cannot, nor can echoes of input.
+TELLING = re.compile(r"\s*(Did you mean|, found|; found|, but got|got invalid value).*", re.DOTALL)
 
 
-def presented(error: GraphQLError, request_id: str) -> GraphQLError:
+def presented(error: GraphQLError, request_id: str, production: bool) -> GraphQLError:
     """An error as a client may see it: coded, and without a word of ours unless it was written for clients.
 
     Whatever has no code yet and was caused by an exception of ours is a bug: it is logged in full and masked.
@@ -25,13 +29,11 @@ def presented(error: GraphQLError, request_id: str) -> GraphQLError:
     cause = error.original_error
     if isinstance(cause, GraphQLError):
         error, cause = cause, cause.original_error
-    if "code" in (error.extensions or {}):
-        return _coded(error, error.message, error.extensions["code"], request_id)  # type: ignore[index]
-    if cause is None:
-        code = "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "GRAPHQL_VALIDATION_FAILED"
-        if error.path:
-            code = "BAD_USER_INPUT"
-        return _coded(error, error.message, code, request_id)
+    code = (error.extensions or {}).get("code")
+    if code is None and cause is None:
+        code = "BAD_USER_INPUT"  # of what Strawberry and graphql-core raise, only variables have no code by now
+    if code is not None:
+        return _coded(error, discreet(error.message) if production else error.message, code, request_id)
     for kind, (code, message) in EXPECTED.items():
         if isinstance(cause, kind):
             return _coded(error, message or str(cause), code, request_id)
@@ -39,13 +41,16 @@ def presented(error: GraphQLError, request_id: str) -> GraphQLError:
     return _coded(error, UNEXPECTED, "INTERNAL_SERVER_ERROR", request_id)
 
 
-AWAY = "The service cannot be reached for a moment. Nothing was done; try again."
+def discreet(message: str) -> str:
+    """A message about a document or its variables without hints at names, and without what the client sent."""
+    if variable := VARIABLE.match(message):
+        return f"{variable[0]} has a value that is not of its type."
+    return TELLING.sub("", message)
+
+
 EXPECTED: dict[type[BaseException], tuple[str, str]] = {
-    errors.Unavailable: (
-        "SERVICE_UNAVAILABLE",
-        "The service cannot be reached for a moment. Nothing was done; try again.",
-    ),
-    errors.StreamEnded: ("UNAUTHENTICATED", "The session has ended."),
+    errors.Unavailable: ("SERVICE_UNAVAILABLE", AWAY),
+    errors.StreamEnded: ("UNAUTHENTICATED", ""),
     errors.SlowSubscriber: ("RESUME", ""),
     errors.NotLoggedIn: ("UNAUTHENTICATED", ""),
     errors.NotAllowed: ("FORBIDDEN", ""),
@@ -73,11 +78,8 @@ class Presented(MaskErrors):
 
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """The error as a client may see it."""
-        return presented(error, getattr(self.execution_context.context, "request_id", ""))
+        context = self.execution_context.context
+        return presented(error, context.request_id, context.production)
 
 
-EXTENSIONS: list[type[SchemaExtension] | Callable[[], SchemaExtension]] = [
-    Presented,
-    ParsedOnce,
-    lambda: ValidationCache(maxsize=500),
-]
+EXTENSIONS: list[type[SchemaExtension] | Callable[[], SchemaExtension]] = [Presented, Documents]

@@ -11,6 +11,7 @@ from models.consent import CONSENT_VERSION, consent_sentence
 from models.names import shown_name
 from resolvers import institutions
 from schema.context import Info
+from schema.costs import list_of
 from schema.ids import global_id, key_of
 from schema.node import LANGUAGE_DESCRIPTION, Node
 from schema.pages import bad_input
@@ -81,7 +82,8 @@ class InstitutionQuery:
     @strawberry.field(
         description="At most 20 approved institutions with this text in a name or alias, best match first. "
         "Any case, accents, width and script; 2 characters up, 1 for Chinese, Japanese and Korean signs. "
-        "One institution can have several accounts: show department, city and country, and ask for the right one."
+        "One institution can have several accounts: show department, city and country, and ask for the right one.",
+        directives=[list_of(20)],
     )
     async def institutions(
         self, search: Annotated[str, strawberry.argument(description="Any part of the name.")]

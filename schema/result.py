@@ -13,6 +13,7 @@ from models.grades import shown_score
 from models.viewer import Viewer
 from schema import candidate, share
 from schema.context import Info
+from schema.costs import PAGE, list_of
 from schema.entry import Centre
 from schema.exam import Exam, ScaleCode, Skill
 from schema.ids import global_id, key_of
@@ -72,7 +73,9 @@ class Result(Node):
         description="Overall score with its scale: `85/100`, `95/120`, or `168` on the 80 to 230 scale."
     )
     scale: ScaleCode = strawberry.field(description="The scale of its scores.")
-    skill_scores: list[SkillScore] = strawberry.field(description="Scores per skill, in the order shown; often empty.")
+    skill_scores: list[SkillScore] = strawberry.field(
+        description="Scores per skill, in the order shown; often empty.", directives=[list_of(5)]
+    )
     exam: Exam = strawberry.field(description="The exam.")
     exam_date: date = strawberry.field(description="Date of the exam.")
     centre: Centre = strawberry.field(description="The exam centre.")
@@ -87,20 +90,21 @@ class Result(Node):
         outcome = rules.Outcome(row["outcome"])
         status = rules.status(outcome, row["released_at"], row["revoked_at"], viewer.at)
         stands = status is not rules.ResultStatus.REVOKED
-        scale, score = row["scale_code"], row["overall_score"] if stands else None
+        awarded = stands and outcome.has_award
+        scale, score = row["scale_code"], row["overall_score"] if awarded else None
         return cls(
             id=global_id("Result", row["result_id"]),
             statement_number=row["statement_number"],
-            certificate_number=row["certificate_number"] if stands else None,
+            certificate_number=row["certificate_number"] if awarded else None,
             status=ResultStatus(status.value),
             outcome=Outcome(outcome.value) if stands else None,
-            headline=row["headline"] if stands else None,
-            grade=row["grade"] if stands else None,
-            cefr=row["cefr"] if stands else None,
+            headline=row["headline"] if awarded else None,
+            grade=row["grade"] if awarded else None,
+            cefr=row["cefr"] if awarded else None,
             overall_score=score,
             overall_score_shown=None if score is None else shown_score(score, scale),
             scale=ScaleCode(scale),
-            skill_scores=_skill_scores(row) if stands else [],
+            skill_scores=_skill_scores(row) if awarded else [],
             exam=Exam.of(row),
             exam_date=row["exam_date"],
             centre=Centre.of(row),
@@ -135,7 +139,9 @@ class Result(Node):
         row = await info.context.loaders.candidate.load(self.candidate_key)
         return None if row is None else candidate.Candidate.of(row, info.context.viewer)
 
-    @strawberry.field(description='"Shared with": shares of this result that the viewer may see, newest first.')
+    @strawberry.field(
+        description='"Shared with": shares of this result that the viewer may see, newest first.', directives=[PAGE]
+    )
     async def shares(
         self, info: Info, first: First = 50, after: After = None
     ) -> Annotated["ShareConnection", strawberry.lazy("schema.share")]:

@@ -11,6 +11,7 @@ from models.viewer import Viewer as Asker
 from resolvers import sessions
 from schema import candidate, verifier
 from schema.context import Info, NewCookie
+from schema.costs import HASHING
 from schema.refusals import LoginLocked, TooManyTries, WrongLogin
 
 if TYPE_CHECKING:
@@ -121,18 +122,24 @@ class SessionQuery:
 @strawberry.type
 class SessionMutation:
     @strawberry.mutation(
-        description="Log in as a candidate. The fourth wrong password in a row locks log-in for 30 minutes."
+        description="Log in as a candidate. The fourth wrong password in a row locks log-in for 30 minutes.",
+        directives=[HASHING],
     )
     async def log_in(self, info: Info, input: LogInInput) -> LogInPayload:
         found = await sessions.log_in(Kind.CANDIDATE, input.id_number, input.password, info.context.viewer)
         return start_session(info, found, input.use_cookie)
 
-    @strawberry.mutation(description="Log in as a user of an approved institution's account. Locks as `logIn` does.")
+    @strawberry.mutation(
+        description="Log in as a user of an approved institution's account. Locks as `logIn` does.",
+        directives=[HASHING],
+    )
     async def log_in_verifier(self, info: Info, input: LogInByEmailInput) -> LogInPayload:
         found = await sessions.log_in(Kind.VERIFIER, input.email, input.password, info.context.viewer)
         return start_session(info, found, input.use_cookie)
 
-    @strawberry.mutation(description="Log in as staff of the board or of a centre. Locks as `logIn` does.")
+    @strawberry.mutation(
+        description="Log in as staff of the board or of a centre. Locks as `logIn` does.", directives=[HASHING]
+    )
     async def log_in_staff(self, info: Info, input: LogInByEmailInput) -> LogInPayload:
         found = await sessions.log_in(Kind.STAFF, input.email, input.password, info.context.viewer)
         return start_session(info, found, input.use_cookie)

@@ -17,6 +17,7 @@ from resolvers import journal, shares
 from resolvers.pages import Page, cursor_of
 from schema import candidate, institution, result
 from schema.context import Info
+from schema.costs import COUNT, PAGE
 from schema.ids import global_id, key_of
 from schema.node import LANGUAGE_DESCRIPTION, Node
 from schema.pages import After, First, PageInfo, bad_input, page_info, place
@@ -153,11 +154,11 @@ class Inbox:
         description="Give it to `newShares(after:)`: every share that is too new for this page comes there, once."
     )
 
-    @strawberry.field(description="How many shares the institution has.")
+    @strawberry.field(description="How many shares the institution has.", directives=[COUNT])
     async def total_count(self, info: Info) -> int:
         return await shares.count_inbox(info.context.viewer, unread_only=False)
 
-    @strawberry.field(description="How many of them nobody has read.")
+    @strawberry.field(description="How many of them nobody has read.", directives=[COUNT])
     async def unread_count(self, info: Info) -> int:
         return await shares.count_inbox(info.context.viewer, unread_only=True)
 
@@ -229,7 +230,9 @@ class NewShare:
 
 @strawberry.type
 class ShareQuery:
-    @strawberry.field(description="The inbox of the viewer's institution; null for all but verifiers.")
+    @strawberry.field(
+        description="The inbox of the viewer's institution; null for all but verifiers.", directives=[PAGE]
+    )
     async def inbox(
         self, info: Info, filter: InboxFilter | None = None, first: First = 50, after: After = None
     ) -> Inbox | None:

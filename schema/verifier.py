@@ -8,6 +8,7 @@ from engine.database import Row
 from models.viewer import Kind
 from resolvers import verifiers
 from schema.context import Info
+from schema.costs import list_of
 from schema.ids import global_id, key_of
 from schema.institution import Institution
 from schema.node import LANGUAGE_DESCRIPTION, Node
@@ -66,11 +67,11 @@ class VerifierUser(Node):
 class Organisation:
     institution: Institution = strawberry.field(description="The institution.")
 
-    @strawberry.field(description="Its users, the Primary User first.")
+    @strawberry.field(description="Its users, the Primary User first.", directives=[list_of(20)])
     async def users(self, info: Info) -> list[VerifierUser]:
         return [VerifierUser.of(row) for row in await verifiers.colleagues(info.context.viewer)]
 
-    @strawberry.field(description="Its download templates, the default one first.")
+    @strawberry.field(description="Its download templates, the default one first.", directives=[list_of(20)])
     async def templates(self, info: Info) -> list[DownloadTemplate]:
         return [DownloadTemplate.of(row) for row in await verifiers.templates(info.context.viewer)]
 

@@ -1,29 +1,34 @@
-"""GraphQL over HTTP, by its specification; streams go to transport/streams.py."""
+"""GraphQL over HTTP, by its specification; streams go on in transport/streams.py."""
 
+import asyncio
+import hmac
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 import structlog
 from graphql import GraphQLError, OperationType
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-from strawberry.types import ExecutionResult
-from strawberry.types.execution import PreExecutionError
+from starlette.types import Message, Receive, Scope, Send
 from strawberry.types.graphql import OperationType as Allowed
 
 import errors
 from schema.build import schema
 from schema.context import Context
-from schema.documents import operation_type, parsed
+from schema.extensions import AWAY, UNEXPECTED, presented
+from settings import Settings
 from transport import asking, requests, streams
-from transport.negotiation import EVENTS, GRAPHQL, JSON, chosen
-from transport.requests import BadRequest, GraphQLRequest
+from transport.gates import TooMany, asker
+from transport.negotiation import EVENTS, GRAPHQL, JSON, MULTIPART, answers, chosen, media_type
+from transport.operations import Operation, checked, formatted, is_request_error
+from transport.requests import BadRequest
 from transport.services import Services
 
 log = structlog.get_logger()
-ALLOWED = {"GET": [Allowed.QUERY], "POST": [Allowed.QUERY, Allowed.MUTATION]}
+METHODS = ("GET", "POST")
+SEND_SECONDS = 30
 
 
 class GraphQLOverHTTP:
@@ -35,92 +40,117 @@ class GraphQLOverHTTP:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = await self._answered(request)
-        await response(scope, receive, send)
+        await response(scope, receive, _patient(send))
 
     async def _answered(self, request: Request) -> Response:
         """The answer to any request; nothing but a coded GraphQL error comes out of a fault."""
-        request_id = request.scope.get("request_id", uuid.uuid4().hex)
         try:
-            return await self._answer(request, request_id)
+            return await self._answer(request)
         except BadRequest as error:
-            return refused(request, error.status, str(error), error.code, request_id, error.headers)
+            return refused(request, error.status, str(error), error.code, error.headers)
+        except GraphQLError as error:
+            return self._request_error(request, error)
+        except TooMany:
+            message = "Too many operations at the same time: wait for some to end."
+            return refused(request, 429, message, "TOO_MANY_OPERATIONS", {"Retry-After": "1"})
         except errors.Unavailable:
-            message = "The service cannot be reached for a moment. Nothing was done; try again."
-            return refused(request, 503, message, "SERVICE_UNAVAILABLE", request_id, {"Retry-After": "1"})
+            return refused(request, 503, AWAY, "SERVICE_UNAVAILABLE", {"Retry-After": "1"})
         except Exception:
             log.exception("request.failed")
-            message = "Something went wrong here. It has been logged; tell us the request id if it happens again."
-            return refused(request, 500, message, "INTERNAL_SERVER_ERROR", request_id)
+            return refused(request, 500, UNEXPECTED, "INTERNAL_SERVER_ERROR")
 
-    async def _answer(self, request: Request, request_id: str) -> Response:
-        if request.method not in ALLOWED:
+    async def _answer(self, request: Request) -> Response:
+        if request.method not in METHODS:
             raise BadRequest(405, "Use POST, or GET for queries.", Allow="GET, POST")
-        asked = await requests.read(request)
-        document_type = _type_of(asked)
-        media_type = _media_type(request, document_type)
-        if request.method == "GET" and document_type not in (None, OperationType.QUERY):
+        operation = checked(await requests.read(request), may_introspect(request, self.services.settings))
+        if request.method == "GET" and operation.type is not OperationType.QUERY:
             raise BadRequest(405, "Only queries may be sent by GET.", Allow="POST")
-        viewer = await asking.viewer_for(request, self.services, asking.token_of(request, self.services))
-        context = Context(viewer, self.services.clock, self.services.hub, request_id)
-        if media_type == EVENTS:
-            return streams.events(asked, context, self.services)
-        return self._response(await _executed(asked, context, request.method), media_type, context)
+        wanted = media_type(request.headers.get("accept"), operation.type)
+        if wanted is None:
+            raise BadRequest(406, _not_acceptable(operation.type))
+        context = await self._context(request, operation)
+        if wanted in (EVENTS, MULTIPART):
+            return streams.response(operation, context, self.services, wanted)
+        with self.services.operations.passing(asker(context.viewer)):
+            return self._response(await _executed(operation, context), wanted, context)
 
-    def _response(self, result: ExecutionResult, media_type: str, context: Context) -> Response:
-        body: dict[str, Any] = {}
-        failed_before = isinstance(result, PreExecutionError)
-        if result.errors:
-            body["errors"] = [error.formatted for error in result.errors]
-        if not failed_before:
-            body["data"] = result.data
-        if result.extensions:
-            body["extensions"] = result.extensions
-        status = 400 if failed_before and media_type == GRAPHQL else 200
-        response = Response(orjson.dumps(body), status, headers={"Cache-Control": "no-store"}, media_type=media_type)
+    async def _context(self, request: Request, operation: Operation) -> Context:
+        token = asking.token_of(request, self.services)
+        return Context(
+            await asking.viewer_for(request, self.services, token),
+            self.services.clock,
+            self.services.hub,
+            request_id=request_id(request),
+            production=self.services.settings.production,
+            cost=operation.cost,
+        )
+
+    def _response(self, result: Any, kind: str, context: Context) -> Response:
+        status = 400 if kind == GRAPHQL and is_request_error(result) else 200
+        response = answer(formatted(result), status, kind)
         if context.cookie is not None:
             response.headers["Set-Cookie"] = asking.set_cookie(context.cookie, self.services.settings)
         return response
 
-
-def _type_of(asked: GraphQLRequest) -> OperationType | None:
-    try:
-        return operation_type(parsed(asked.query), asked.operation_name)
-    except GraphQLError:
-        return None
-
-
-def _media_type(request: Request, document_type: OperationType | None) -> str:
-    """The type of the answer: a stream for a subscription, else JSON unless a stream is all that is wanted."""
-    accept = request.headers.get("accept")
-    offered = (EVENTS,) if document_type is OperationType.SUBSCRIPTION else (JSON, GRAPHQL, EVENTS)
-    if accept and document_type is not OperationType.SUBSCRIPTION and GRAPHQL in accept.lower():
-        offered = (GRAPHQL, JSON, EVENTS)
-    kind = chosen(accept, offered)
-    if kind is None:
-        raise BadRequest(406, f"Accept must allow {' or '.join(offered)} for this operation.")
-    return kind
+    def _request_error(self, request: Request, error: GraphQLError) -> Response:
+        """A document that cannot run: 400 for those who know the newer type, 200 as ever for the others."""
+        kind = chosen(request.headers.get("accept"), answers(request.headers.get("accept"))) or JSON
+        shown = presented(error, request_id(request), self.services.settings.production)
+        return answer({"errors": [shown.formatted]}, 400 if kind == GRAPHQL else 200, kind)
 
 
-async def _executed(asked: GraphQLRequest, context: Context, method: str) -> ExecutionResult:
+def _patient(send: Send) -> Send:
+    """Give up a client that takes nothing for so long: a stream to it would stay open for ever."""
+
+    async def send_in_time(message: Message) -> None:
+        async with asyncio.timeout(SEND_SECONDS):
+            await send(message)
+
+    return send_in_time
+
+
+def request_id(connection: HTTPConnection) -> str:
+    """The id that the request has in the log."""
+    return str(connection.scope.get("request_id") or uuid.uuid4().hex)
+
+
+def may_introspect(connection: HTTPConnection, settings: Settings) -> bool:
+    """Whether the schema is open: to everybody in development, in production to those with the credential."""
+    given = connection.headers.get("x-schema-token", "")
+    return not settings.production or bool(
+        settings.schema_token and hmac.compare_digest(given.encode(), settings.schema_token.encode())
+    )
+
+
+async def _executed(operation: Operation, context: Context) -> Any:
+    asked = operation.asked
     return await schema.execute(
         asked.query,
         variable_values=asked.variables,
         context_value=context,
         operation_name=asked.operation_name,
-        allowed_operation_types=ALLOWED[method],
+        allowed_operation_types=[Allowed.QUERY, Allowed.MUTATION],
         operation_extensions=asked.extensions,
     )
 
 
+def _not_acceptable(type_: OperationType) -> str:
+    kinds = (EVENTS, MULTIPART) if type_ is OperationType.SUBSCRIPTION else (GRAPHQL, JSON, EVENTS)
+    return f"For a {type_.value}, Accept must name one of {', '.join(kinds)}."
+
+
+def answer(body: dict[str, Any], status: int, kind: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A GraphQL answer; never kept by anybody on the way."""
+    fixed = {"Cache-Control": "no-store", "Vary": "Accept, Authorization, Cookie"}
+    return Response(
+        orjson.dumps(body), status, headers=fixed | dict(headers or {}), media_type=f"{kind}; charset=utf-8"
+    )
+
+
 def refused(
-    request: Request, status: int, message: str, code: str, request_id: str, headers: dict[str, str] | None = None
+    request: HTTPConnection, status: int, message: str, code: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A coded GraphQL error for a request that was not run."""
-    media_type = chosen(request.headers.get("accept"), (JSON, GRAPHQL)) or JSON
-    error = {"message": message, "extensions": {"code": code, "requestId": request_id}}
-    return Response(
-        orjson.dumps({"errors": [error]}),
-        status,
-        headers={"Cache-Control": "no-store", **(headers or {})},
-        media_type=media_type,
-    )
+    accept = request.headers.get("accept")
+    error = {"message": message, "extensions": {"code": code, "requestId": request_id(request)}}
+    return answer({"errors": [error]}, status, chosen(accept, answers(accept)) or JSON, headers)

@@ -1,8 +1,27 @@
 """Which of our answers a client wants, by its Accept header (RFC 9110, q-values; GraphQL over HTTP)."""
 
+from graphql import OperationType
+
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENTS = "text/event-stream"
+MULTIPART = "multipart/mixed"
+
+
+def media_type(accept: str | None, operation: OperationType) -> str | None:
+    """The type to answer an operation with; None when the client takes none that could.
+
+    A subscription needs a stream. Anything else is answered at once unless only a stream is wanted: urql lists
+    text/event-stream last among equals, and does not mean it. Between equals, whoever names the newer type knows it.
+    """
+    if operation is OperationType.SUBSCRIPTION:
+        return chosen(accept, (EVENTS, MULTIPART)) if accept else None
+    return chosen(accept, answers(accept)) or chosen(accept, (EVENTS,))
+
+
+def answers(accept: str | None) -> tuple[str, str]:
+    """The types of an answer that is no stream, the one that wins a tie first."""
+    return (GRAPHQL, JSON) if GRAPHQL in (accept or "").lower() else (JSON, GRAPHQL)
 
 
 def chosen(accept: str | None, offered: tuple[str, ...]) -> str | None:

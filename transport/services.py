@@ -1,4 +1,4 @@
-"""What every way in needs: settings, clock, live events, and whether the process is going down."""
+"""What every way in needs: settings, clock, live events, gates, and whether the process is going down."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from engine.clock import Clock
 from engine.events import Hub
 from resolvers.journal import JournalEvent
 from settings import Settings
+from transport.gates import Gate
 
 
 @dataclass(slots=True)
@@ -17,3 +18,11 @@ class Services:
     clock: Clock
     hub: Hub[JournalEvent]
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    operations: Gate = field(init=False)
+    streams: Gate = field(init=False)
+    sockets: Gate = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.operations = Gate(self.settings.operations_per_viewer)
+        self.streams = Gate(self.settings.streams_per_viewer)
+        self.sockets = Gate(self.settings.connections_per_address)

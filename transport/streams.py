@@ -1,8 +1,9 @@
-"""Subscriptions over server-sent events, by the distinct connections mode of graphql-sse."""
+"""Operations over a stream of HTTP: server-sent events (graphql-sse, distinct connections) and Apollo's multipart."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -11,20 +12,60 @@ from strawberry.types.graphql import OperationType
 
 from schema.build import schema
 from schema.context import Context
-from transport.requests import GraphQLRequest
+from transport.gates import asker
+from transport.negotiation import EVENTS
+from transport.operations import Operation, formatted
 from transport.services import Services
 
 HEARTBEAT_SECONDS = 12
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def events(asked: GraphQLRequest, context: Context, services: Services) -> StreamingResponse:
-    """The operation's results as a stream of events; it breaks off without `complete` when the process goes down."""
-    results = _results(asked, context)
-    return StreamingResponse(_written(results, services.draining), headers=HEADERS, media_type="text/event-stream")
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How one kind of stream is written; gateways split events on LF LF, so no CR there."""
+
+    media_type: str
+    opening: bytes
+    before: bytes
+    after: bytes
+    heartbeat: bytes
+    end: bytes
+    wraps: bool = False
+
+    def next(self, result: dict[str, Any]) -> bytes:
+        """One result."""
+        body = {"payload": result} if self.wraps else result
+        return self.before + orjson.dumps(body) + self.after
 
 
-async def _results(asked: GraphQLRequest, context: Context) -> AsyncGenerator[dict[str, Any], None]:
+SERVER_SENT_EVENTS = Framing(EVENTS, b":\n\n", b"event: next\ndata: ", b"\n\n", b":\n\n", b"event: complete\ndata:\n\n")
+PART = b"\r\n--graphql\r\ncontent-type: application/json\r\n\r\n"
+APOLLO_MULTIPART = Framing(
+    'multipart/mixed;boundary="graphql";subscriptionSpec=1.0', b"", PART, b"", PART + b"{}", b"\r\n--graphql--\r\n",
+    wraps=True,
+)  # fmt: skip
+
+
+def response(operation: Operation, context: Context, services: Services, wanted: str) -> StreamingResponse:
+    """The operation's results as a stream; it breaks off without its end when the process goes down. Raises TooMany."""
+    services.streams.check(asker(context.viewer))
+    framing = SERVER_SENT_EVENTS if wanted == EVENTS else APOLLO_MULTIPART
+    written = _written(_results(operation, context), framing, services.draining)
+    counted = _counted(written, context, services)
+    return StreamingResponse(counted, headers=HEADERS, media_type=framing.media_type)
+
+
+async def _counted(written: AsyncGenerator[bytes, None], context: Context, services: Services) -> AsyncIterator[bytes]:
+    """The stream, counted among those of its viewer while it is open."""
+    with services.streams.passing(asker(context.viewer)):
+        async with aclosing(written):
+            async for piece in written:
+                yield piece
+
+
+async def _results(operation: Operation, context: Context) -> AsyncGenerator[dict[str, Any], None]:
+    asked = operation.asked
     source = await schema.stream(
         asked.query,
         variable_values=asked.variables,
@@ -38,33 +79,25 @@ async def _results(asked: GraphQLRequest, context: Context) -> AsyncGenerator[di
             yield formatted(result)
 
 
-def formatted(result: Any) -> dict[str, Any]:
-    """One result as it goes out on any stream."""
-    body: dict[str, Any] = {"data": result.data}
-    if result.errors:
-        body["errors"] = [error.formatted for error in result.errors]
-    if result.extensions:
-        body["extensions"] = result.extensions
-    return body
-
-
-async def _written(results: AsyncGenerator[dict[str, Any], None], draining: asyncio.Event) -> AsyncIterator[bytes]:
-    """Events with LF line ends, a comment as heartbeat while nothing happens."""
+async def _written(
+    results: AsyncGenerator[dict[str, Any], None], framing: Framing, draining: asyncio.Event
+) -> AsyncGenerator[bytes, None]:
+    """The results in their framing, with a heartbeat while nothing happens."""
     going_down = asyncio.ensure_future(draining.wait())
     following = _next(results)
-    yield b":\n\n"
     try:
+        yield framing.opening
         while not draining.is_set():
             waited_for: set[asyncio.Future[Any]] = {following, going_down}
             await asyncio.wait(waited_for, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not following.done():
-                yield b":\n\n"
+                yield framing.heartbeat
                 continue
             result = following.result()
             if result is None:
-                yield b"event: complete\ndata:\n\n"
+                yield framing.end
                 return
-            yield b"event: next\ndata: " + orjson.dumps(result) + b"\n\n"
+            yield framing.next(result)
             following = _next(results)
     finally:
         for task in (following, going_down):

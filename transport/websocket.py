@@ -1,8 +1,10 @@
 """Subscriptions over WebSocket, by the graphql-transport-ws protocol; subscriptions only.
 
-Strawberry's handler speaks the protocol. Ours adds: a fresh context per operation (loaders would go stale), no
-queries or mutations (a `complete` would cancel them half-way), and 4400 for messages of the wrong shape, which
-otherwise end the connection with 1006, whereupon clients come back for ever.
+Strawberry's handler speaks the protocol. Ours mends: a context for the life of the connection, in which loaders would
+go stale (one per operation here); queries and mutations, which a `complete` would cancel half-way (refused here);
+messages of the wrong shape, which end the connection with 1006 and bring clients back for ever (4400 here);
+`connection_init` with a payload of null, which the protocol allows; a syntax error, which closes the whole socket
+(an `error` here); and no limit on the rate of messages.
 """
 
 import contextlib
@@ -10,80 +12,144 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+import structlog
+from graphql import GraphQLError, OperationType
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
-from strawberry.types.graphql import OperationType
-from strawberry.types.unset import UnsetType
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Operation as Running
+from strawberry.types.graphql import OperationType as Allowed
+from strawberry.types.unset import UNSET
 
+import errors
 from models.viewer import Kind
 from schema.build import schema
 from schema.context import Context
-from transport import asking
+from schema.extensions import AWAY, presented
+from transport import asking, requests
+from transport.gates import TooMany, asker
+from transport.http import may_introspect, refused, request_id
+from transport.operations import Operation, checked, formatted, is_request_error
+from transport.requests import BadRequest
 from transport.services import Services
 
 INIT_SECONDS = 10
 MOST_SUBSCRIPTIONS = 20
+MESSAGES_PER_SECOND = 50
+MESSAGES_AT_ONCE = 200
+
+log = structlog.get_logger()
 
 
 class Connection:
     """What is known of one open socket."""
 
-    def __init__(self, websocket: HTTPConnection, services: Services) -> None:
-        self.websocket = websocket
+    def __init__(self, request: HTTPConnection, services: Services) -> None:
+        self.request = request
         self.services = services
-        self.token = asking.token_of(websocket, services)
+        self.token = asking.token_of(request, services)
         self.connection_params: dict[str, Any] = {}
+        self.allowance = float(MESSAGES_AT_ONCE)
+        self.counted_at = services.clock()
 
-    async def context(self) -> Context:
+    def take_message(self) -> bool:
+        """Count one message; tells whether it comes within the rate."""
+        now = self.services.clock()
+        passed = (now - self.counted_at).total_seconds()
+        self.counted_at = now
+        self.allowance = min(self.allowance + passed * MESSAGES_PER_SECOND, MESSAGES_AT_ONCE) - 1
+        return self.allowance >= 0
+
+    async def context(self, operation: Operation) -> Context:
         """The surroundings of one operation, with whoever is behind the token now."""
-        viewer = await asking.viewer_for(self.websocket, self.services, self.token)
-        return Context(viewer, self.services.clock, self.services.hub, self.websocket.scope.get("request_id", ""))
+        return Context(
+            await asking.viewer_for(self.request, self.services, self.token),
+            self.services.clock,
+            self.services.hub,
+            request_id=request_id(self.request),
+            production=self.services.settings.production,
+            cost=operation.cost,
+        )
 
 
 class Handler(BaseGraphQLTransportWSHandler[Any, None]):
     """One connection."""
 
     async def handle_message(self, message: Any) -> None:
-        """Refuse what has the wrong shape before Strawberry trips over it."""
-        if _is_well_formed(message):
+        """Refuse what comes too fast or has the wrong shape before Strawberry trips over it."""
+        if not self.context.take_message():
+            await self.websocket.close(4429, "Too many messages")
+        elif _is_well_formed(message):
             await super().handle_message(message)
         else:
             await self.handle_invalid_message("Malformed message")
 
     async def handle_connection_init(self, message: Any) -> None:
-        """The protocol allows a payload of null."""
+        """A payload of null is none."""
         if message.get("payload") is None:
             message = {**message, "payload": {}}
         await super().handle_connection_init(message)
 
-    async def run_operation(self, operation: Operation[Any, None]) -> None:
-        """Run one subscription; a fault of its document ends it alone, never the connection."""
+    async def run_operation(self, operation: Running[Any, None]) -> None:
+        """Run one subscription; whatever is wrong with it ends it alone, never the connection."""
         try:
-            source = await self.schema.stream(
-                operation.query,
-                variable_values=operation.variables,
-                context_value=await self.context.context(),
-                root_value=None,
-                operation_name=operation.operation_name,
-                allowed_operation_types=[OperationType.SUBSCRIPTION],
-            )
-            async with contextlib.aclosing(source):
-                await self._send_result_stream(operation, source)
-            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+            await self._run(operation)
+        except GraphQLError as error:
+            await self._end_with(operation, error)
+        except BadRequest as error:
+            await self._end_with(operation, GraphQLError(str(error), extensions={"code": error.code}))
+        except TooMany:
+            message = "Too many subscriptions are open for this account."
+            await self._end_with(operation, GraphQLError(message, extensions={"code": "TOO_MANY_STREAMS"}))
+        except errors.Unavailable:
+            await self._end_with(operation, GraphQLError(AWAY, extensions={"code": "SERVICE_UNAVAILABLE"}))
         except Exception as error:
-            await self.handle_task_exception(error)
-            with contextlib.suppress(Exception):
-                await operation.send_operation_message({"id": operation.id, "type": "complete"})
-            self.operations.pop(operation.id, None)
+            await self._end_with(operation, GraphQLError("", original_error=error))
 
-    @staticmethod
-    def _get_pre_execution_close_reason(error: Any) -> None:
-        return None
+    async def _run(self, operation: Running[Any, None]) -> None:
+        asked = requests.checked(
+            {"query": operation.query, "variables": operation.variables, "operationName": operation.operation_name}
+        )
+        services = self.context.services
+        known = checked(asked, may_introspect(self.context.request, services.settings))
+        if known.type is not OperationType.SUBSCRIPTION:
+            raise BadRequest(400, "Only subscriptions run over WebSocket; send queries and mutations by POST.")
+        context = await self.context.context(known)
+        with services.streams.passing(asker(context.viewer)):
+            await self._tell(operation, known, context)
+
+    async def _tell(self, operation: Running[Any, None], known: Operation, context: Context) -> None:
+        source = await self.schema.stream(
+            known.asked.query,
+            variable_values=known.asked.variables,
+            context_value=context,
+            operation_name=known.asked.operation_name,
+            allowed_operation_types=[Allowed.SUBSCRIPTION],
+        )
+        async with contextlib.aclosing(source):
+            async for result in source:
+                if is_request_error(result):
+                    await self._end(operation, [error.formatted for error in getattr(result, "errors", None) or []])
+                    return
+                message: Any = {"id": operation.id, "type": "next", "payload": formatted(result)}
+                await operation.send_operation_message(message)
+        await operation.send_operation_message({"id": operation.id, "type": "complete"})
+
+    async def _end_with(self, operation: Running[Any, None], error: GraphQLError) -> None:
+        production = self.context.services.settings.production
+        shown = presented(error, request_id(self.context.request), production)
+        with contextlib.suppress(Exception):  # the socket may be gone already, and then nobody is left to tell
+            await self._end(operation, [shown.formatted])
+
+    async def _end(self, operation: Running[Any, None], told: list[Any]) -> None:
+        """End one operation with errors; a session that has ended takes the socket with it."""
+        await operation.send_operation_message({"id": operation.id, "type": "error", "payload": told})
+        if any(error["message"] == str(errors.StreamEnded()) for error in told):
+            await self.websocket.close(4401, "The session has ended")
 
 
 def _is_well_formed(message: Any) -> bool:
@@ -103,6 +169,7 @@ def _is_operation(payload: Any) -> bool:
         and isinstance(payload.get("query"), str)
         and isinstance(payload.get("operationName"), str | None)
         and isinstance(payload.get("variables"), dict | None)
+        and isinstance(payload.get("extensions"), dict | None)
     )
 
 
@@ -123,22 +190,33 @@ class GraphQLOverWebSocket(GraphQL[Any, None]):
         self.services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.run(WebSocket(scope, receive, send))
+        websocket = WebSocket(scope, receive, send)
+        address = websocket.client.host if websocket.client else ""
+        try:
+            with self.services.sockets.passing(address):
+                await self.run(websocket)
+        except TooMany:
+            message = "Too many connections from this address."
+            await websocket.send_denial_response(refused(websocket, 429, message, "TOO_MANY_CONNECTIONS"))
 
     async def get_context(self, request: HTTPConnection, response: Any) -> Any:
         """What is known of the socket; operations get their own context from it."""
         return Connection(request, self.services)
 
-    async def on_ws_connect(self, context: Any) -> UnsetType:
+    async def on_ws_connect(self, context: Any) -> Any:
         """Take the token from `authorization` in the connection's parameters; a token that nobody has is refused."""
         given = context.connection_params.get("authorization") or context.connection_params.get("Authorization")
         if given is not None:
             context.token = asking.bearer_of(given) if isinstance(given, str) else None
-            viewer = await asking.viewer_for(context.websocket, self.services, context.token)
+            viewer = await asking.viewer_for(context.request, self.services, context.token)
             if viewer.kind is Kind.ANONYMOUS:
                 raise ConnectionRejectionError
-        return UnsetType()
+        return UNSET
 
     def encode_json(self, data: object) -> str:
         """Text frames, as the protocol wants."""
         return orjson.dumps(data).decode()
+
+    def decode_json(self, data: str | bytes) -> object:
+        """As for requests: nothing that is nested without end."""
+        return orjson.loads(data)

@@ -1,0 +1,124 @@
+"""Connections before there is a request: how many one address may open, how large and how slow a request's head may be.
+
+Uvicorn leaves all three open: it reads headers without a limit, waits for them for ever, and counts no addresses.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LONGEST_ADDRESS = 8 * 1024
+LARGEST_HEAD = 32 * 1024
+HEAD_SECONDS = 15
+
+
+class Refusal:
+    """An app that answers one thing: a coded error, and the end of the connection."""
+
+    def __init__(self, status: int, message: str) -> None:
+        error = {"message": message, "extensions": {"code": "BAD_REQUEST"}}
+        self.response = Response(
+            orjson.dumps({"errors": [error]}),
+            status,
+            headers={"Connection": "close", "Cache-Control": "no-store"},
+            media_type="application/json",
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.response(scope, receive, send)
+
+    @property
+    def written(self) -> bytes:
+        """The same answer for a connection whose request never came to an app."""
+        status = f"HTTP/1.1 {self.response.status_code} \r\n".encode()
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in self.response.raw_headers)
+        return status + head + b"\r\n" + bytes(self.response.body)
+
+
+TOO_LONG_ADDRESS = Refusal(414, f"The address may have at most {LONGEST_ADDRESS} bytes; use POST.")
+TOO_LARGE_HEAD = Refusal(431, f"The headers may have at most {LARGEST_HEAD} bytes.")
+TOO_SLOW = Refusal(408, f"The headers must be sent within {HEAD_SECONDS} seconds.")
+TOO_MANY = Refusal(429, "Too many connections from this address.")
+
+open_by_address: Counter[str] = Counter()
+
+
+class Connection(HttpToolsProtocol):
+    """One connection, whose head is limited in size and time."""
+
+    most_per_address = 1000
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._service: ASGIApp = self.app
+        self._head_size = 0
+        self._head_open = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._address = ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        open_by_address[self._address] += 1
+        if open_by_address[self._address] > self.most_per_address:
+            self._refuse(TOO_MANY)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        super().connection_lost(exc)
+
+    def _leave(self) -> None:
+        self._head_came()
+        open_by_address[self._address] -= 1
+        if not open_by_address[self._address]:
+            del open_by_address[self._address]
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on the socket is counted by transport/websocket.py."""
+        self._leave()
+        super().handle_websocket_upgrade()
+
+    def data_received(self, data: bytes) -> None:
+        if self._head_open:
+            self._head_size += len(data)
+        super().data_received(data)
+        if self._head_open and self._head_size > LARGEST_HEAD and not self.transport.is_closing():
+            self._refuse(TOO_LARGE_HEAD)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if not self._head_open:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_came()
+        self.app = self._judged()
+        super().on_headers_complete()
+
+    def _judged(self) -> ASGIApp:
+        """The service, or a refusal for a head that is too large."""
+        if len(self.url) > LONGEST_ADDRESS:
+            return TOO_LONG_ADDRESS
+        size = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return TOO_LARGE_HEAD if size > LARGEST_HEAD else self._service
+
+    def _await_head(self) -> None:
+        self._head_open, self._head_size = True, 0
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._refuse, TOO_SLOW)
+
+    def _head_came(self) -> None:
+        self._head_open = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(refusal.written)
+            self.transport.close()

@@ -1,0 +1,78 @@
+"""Before an operation runs, on every transport: it can be read, it is not too large, and it asks what it may."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLError, OperationType
+
+from schema.build import schema
+from schema.context import Cost
+from schema.documents import document
+from transport.measure import Measure, measured, operation_of
+from transport.requests import GraphQLRequest
+
+MOST = Measure(depth=16, fields=2000, aliases=100, directives=100, cost=5000)
+NAMES = {
+    "depth": "levels deep",
+    "fields": "fields",
+    "aliases": "aliases",
+    "directives": "directives",
+    "cost": "in cost (see @cost and @listSize in the schema)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation that may run."""
+
+    asked: GraphQLRequest
+    type: OperationType
+    cost: Cost
+
+
+def checked(asked: GraphQLRequest, may_introspect: bool) -> Operation:
+    """The operation, if it may run; raises GraphQLError, coded, otherwise."""
+    if asked.query is None:
+        raise _refused(*_no_document(asked))
+    parsed = document(asked.query)
+    type_ = operation_of(parsed.node, asked.operation_name).operation
+    measure = measured(schema._schema, parsed, asked.operation_name, asked.variables)
+    _check_size(measure)
+    if measure.introspects and not may_introspect:
+        raise _refused("The schema is not open here.", "INTROSPECTION_DISABLED")
+    return Operation(asked, type_, Cost(measure.cost, MOST.cost))
+
+
+def _no_document(asked: GraphQLRequest) -> tuple[str, str]:
+    """Apollo's clients send a hash first, and the document once they are told that it is not known."""
+    if (asked.extensions or {}).get("persistedQuery") is not None:
+        return "PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED"
+    return "`query` is missing: it must be a string with the document.", "BAD_REQUEST"
+
+
+def _check_size(measure: Measure) -> None:
+    for name, words in NAMES.items():
+        size, most = getattr(measure, name), getattr(MOST, name)
+        if size > most:
+            raise _refused(f"The operation is too large: {size} {words}, at most {most}.", "OPERATION_TOO_LARGE")
+
+
+def _refused(message: str, code: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": code})
+
+
+def formatted(result: Any) -> dict[str, Any]:
+    """One result as it goes out, without `data` where the operation did not begin to run."""
+    body: dict[str, Any] = {}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    if not is_request_error(result):
+        body["data"] = result.data
+    if result.extensions:
+        body["extensions"] = result.extensions
+    return body
+
+
+def is_request_error(result: Any) -> bool:
+    """Whether the operation did not begin to run: its document or its variables are wrong."""
+    return result.data is None and bool(result.errors) and all(error.path is None for error in result.errors)
