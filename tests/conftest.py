@@ -199,7 +199,7 @@ class Statements:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count afresh what is sent on behalf of this block; the mailer and the live events, beside it, do not count."""
+        """Count afresh what is sent on behalf of this block; not what the mailer and the live events send beside it."""
         self.sent.clear()
         token = COUNTED.set(True)
         yield
