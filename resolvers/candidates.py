@@ -20,8 +20,7 @@ from errors import (
 from models.candidate import LANGUAGES, Candidate
 from models.consent import TERMS_VERSION
 from models.entry import ID_NUMBER, SECRET_NUMBER, sealed_secret, written_id_number, written_secret_number
-from models.names import full_name
-from models.passwords import password_problems
+from models.passwords import forms_of_name, password_problems
 from models.session import RESET_VALID, PasswordReset, reset_of
 from models.viewer import Kind, Viewer
 from resolvers import columns, letters, sessions
@@ -84,9 +83,7 @@ def _check_form(form: Registration) -> None:
 
 def _check_password(form: Registration, entry: Row) -> None:
     """The rules that need the candidate's name; told only to whoever gave the right Secret Number."""
-    name, native = full_name(entry["given_name"], entry["family_name"]), entry["native_name"] or ""
-    reversed_name = full_name(entry["family_name"], entry["given_name"])
-    personal = [name, reversed_name, native, entry["given_name"], entry["family_name"]]
+    personal = forms_of_name(entry["given_name"], entry["family_name"], entry["native_name"])
     if problems := password_problems(form.password, form.password_again, personal):
         raise InvalidInput(problems)
 
@@ -200,8 +197,8 @@ async def reset_password(viewer: Viewer, token: str, password: str, again: str) 
     )
     if reset_id is None or personal is None:
         raise LinkNotValid
-    forbidden = [personal["email"], personal["given_name"], personal["family_name"], personal["native_name"] or ""]
-    forbidden += [full_name(personal["given_name"], personal["family_name"]), *personal["numbers"]]
+    forbidden = forms_of_name(personal["given_name"], personal["family_name"], personal["native_name"])
+    forbidden += [personal["email"], *personal["numbers"]]
     if problems := password_problems(password, again, forbidden):
         raise InvalidInput(problems)
     await _use_reset(viewer, reset_id, await hashing.hash_password(password))
