@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
 from engine import database, hashing, keys
@@ -43,11 +44,27 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
-        middleware=[Middleware(RequestLog, production=settings.production)],
+        middleware=_middleware(settings),
         lifespan=_lifespan,
     )
     app.state.services = services
     return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """Every request is named and logged; pages of other sites are let in only where they are configured."""
+    named = Middleware(RequestLog, production=settings.production)
+    if not settings.allowed_origins:
+        return [named]
+    shared = Middleware(
+        CORSMiddleware,
+        allow_origins=list(settings.allowed_origins),
+        allow_credentials=True,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "X-Schema-Token"],
+        expose_headers=["X-Request-Id", "Retry-After"],
+    )
+    return [named, shared]
 
 
 def _hub(url: str, clock: Clock) -> Hub[JournalEvent]:

@@ -48,7 +48,7 @@ async def viewer_for(connection: HTTPConnection, services: Services, token: str 
     return await sessions.viewer_of(token, services.clock(), address)
 
 
-def set_cookie(cookie: NewCookie, settings: Settings) -> str:
+def set_cookie(cookie: NewCookie, connection: HTTPConnection, settings: Settings) -> str:
     """The Set-Cookie header that keeps or ends a session."""
     jar: SimpleCookie = SimpleCookie()
     name = cookie_name(settings)
@@ -56,7 +56,7 @@ def set_cookie(cookie: NewCookie, settings: Settings) -> str:
     jar[name]["path"] = "/"
     jar[name]["httponly"] = True
     jar[name]["samesite"] = "Strict"
-    jar[name]["secure"] = settings.production
+    jar[name]["secure"] = settings.production or connection.url.scheme == "https"
     if not cookie.token:
         jar[name]["max-age"] = 0
     return jar[name].OutputString()

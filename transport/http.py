@@ -72,7 +72,8 @@ class GraphQLOverHTTP:
         if wanted in (EVENTS, MULTIPART):
             return streams.response(operation, context, self.services, wanted)
         with self.services.operations.passing(asker(context.viewer)):
-            return self._response(await _executed(operation, context), wanted, context)
+            result = await _executed(operation, context)
+            return self._response(request, result, wanted, context)
 
     async def _context(self, request: Request, operation: Operation) -> Context:
         token = asking.token_of(request, self.services)
@@ -85,11 +86,11 @@ class GraphQLOverHTTP:
             cost=operation.cost,
         )
 
-    def _response(self, result: Any, kind: str, context: Context) -> Response:
+    def _response(self, request: Request, result: Any, kind: str, context: Context) -> Response:
         status = 400 if kind == GRAPHQL and is_request_error(result) else 200
         response = answer(formatted(result), status, kind)
         if context.cookie is not None:
-            response.headers["Set-Cookie"] = asking.set_cookie(context.cookie, self.services.settings)
+            response.headers["Set-Cookie"] = asking.set_cookie(context.cookie, request, self.services.settings)
         return response
 
     def _request_error(self, request: Request, error: GraphQLError) -> Response:
