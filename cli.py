@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _with_settings(options: argparse.Namespace) -> int:
     try:
         settings = with_database(Settings.from_env(os.environ))
-    except ValueError as error:
+    except (ValueError, embedded.EmbeddedFailure) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     log.configure(settings.log_format)

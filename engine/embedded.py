@@ -28,7 +28,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 from urllib.parse import quote
 
 import psutil
@@ -161,20 +161,24 @@ def _stop_all() -> None:
 
 
 def _end_in_order_on_signals() -> None:
-    """Let SIGTERM and a closed terminal end this process as `sys.exit` does, unless somebody else handles them.
+    """Let SIGTERM end this process as `sys.exit` does, and a closed terminal as SIGTERM, unless others handle them.
 
-    uvicorn shuts down, puts the former handler back and raises the signal again; the default
+    uvicorn shuts down, puts the former handler back and raises SIGTERM again; the default
     handler ends the process at once, without atexit.
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number, handler in ((signal.SIGTERM, _exit), (signal.SIGHUP, _terminate)):
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _exit)
+            signal.signal(number, handler)
 
 
-def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+def _exit(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGTERM)
 
 
 # Locks

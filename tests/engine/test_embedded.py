@@ -219,9 +219,9 @@ def test_pid_of_a_crashed_server_may_belong_to_another_program(folder: Path) -> 
         other_program.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_service_says_its_last_words_to_postgresql_before_both_end(folder: Path, number: signal.Signals) -> None:
-    """SIGINT goes to the whole group, as Ctrl-C in a terminal does."""
+    """All go to the whole group, as Ctrl-C and closing do in a terminal."""
     with process(SERVICE, folder) as service:
         assert line(service) == "up"
         os.killpg(service.pid, number)
