@@ -10,28 +10,19 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import asyncpg
 import structlog
 from tortoise import Tortoise
 from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
 from tortoise.transactions import in_transaction
 
+from engine.asyncpg_safe import Transaction
 from errors import Unavailable
 
 Row = Mapping[str, Any]
 T = TypeVar("T")
 
 NAMED = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
-AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.ReadOnlySQLTransactionError,
-    ConnectionError,
-    FileNotFoundError,
-    TimeoutError,
-)
 ROOMS = ["models.candidate", "models.exam", "models.entry", "models.result", "models.institution", "models.verifier",
          "models.share", "models.template", "models.session", "models.journal", "models.letter",
          "models.tries"]  # fmt: skip
@@ -86,30 +77,11 @@ async def rows(statement: str, **named: Any) -> list[Row]:
     client = get_connections().get("default")
     try:
         return await _fetch(client, text, values)
-    except (*AWAY, asyncpg.InterfaceError) as error:
-        if not is_away(error):
+    except Unavailable as error:
+        if not _is_read(text) or isinstance(client, Transaction):
             raise
-        if not _is_read(text) or hasattr(client, "_parent"):
-            raise Unavailable from error
-        log.info("database.retry", error=type(error).__name__)
-    async with away_is_unavailable():
-        return await _fetch(client, text, values)
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether the error says that PostgreSQL or the way to it is gone, rather than that the statement is wrong."""
-    return isinstance(error, AWAY) or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error))
-
-
-@asynccontextmanager
-async def away_is_unavailable() -> AsyncIterator[None]:
-    """Turn the many errors of a lost database into Unavailable."""
-    try:
-        yield
-    except (*AWAY, asyncpg.InterfaceError) as error:
-        if is_away(error):
-            raise Unavailable from error
-        raise
+        log.info("database.retry", error=type(error.__cause__).__name__)
+    return await _fetch(client, text, values)
 
 
 async def _fetch(client: Any, text: str, values: list[Any]) -> list[Row]:
@@ -137,5 +109,5 @@ async def value(statement: str, **named: Any) -> Any:
 @asynccontextmanager
 async def transaction() -> AsyncIterator[None]:
     """All or nothing; inside another one it is a savepoint. Raises Unavailable when the database is away."""
-    async with away_is_unavailable(), in_transaction("default"):
+    async with in_transaction("default"):
         yield
