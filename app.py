@@ -20,6 +20,7 @@ from models.viewer import Kind, Viewer
 from resolvers import journal, letters, sessions
 from resolvers.journal import JournalEvent
 from settings import Settings
+from transport import pages
 from transport.health import healthz, readyz
 from transport.http import GraphQLOverHTTP
 from transport.middleware import RequestLog
@@ -43,6 +44,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
             WebSocketRoute("/graphql", GraphQLOverWebSocket(services)),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *pages.routes(),
         ],
         middleware=_middleware(settings),
         lifespan=_lifespan,
