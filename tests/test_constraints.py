@@ -1,0 +1,206 @@
+"""The rules that the database keeps: each is there, refuses the row that breaks it, and takes the one beside it."""
+
+import re
+from collections.abc import AsyncIterator
+from importlib import import_module
+from typing import Any
+
+import asyncpg
+import pytest
+
+from models.entry import Entry
+from models.session import Session
+from models.template import DownloadFormat, DownloadTemplate
+from models.tries import RateWindow, WrongTries
+from tests.world import World
+
+RULES: list[str] = import_module("migrations.0002_rules").RULES
+NAMED = re.compile(r"(?:ADD CONSTRAINT|CREATE UNIQUE INDEX|CREATE INDEX) (\w+)")
+A_FREE_ENTRY = "(SELECT id FROM entry WHERE NOT EXISTS (SELECT 1 FROM result WHERE entry_id = entry.id) LIMIT 1)"
+OTHER_PERSON = "(SELECT id FROM verifier_user WHERE NOT is_primary LIMIT 1)"
+
+
+def copied(table: str, **changes: str) -> str:
+    """An order to insert a row once more, with these columns changed; values are SQL."""
+    changes.setdefault("id", "gen_random_uuid()")
+    facts = ", ".join(f"'{column}', {value}" for column, value in changes.items())
+    return f"""INSERT INTO {table} SELECT (jsonb_populate_record({table}, jsonb_build_object({facts}))).*
+               FROM {table} ORDER BY {table}.id LIMIT 1"""
+
+
+# What breaks each rule: every statement must be refused, and by this rule.
+REFUSED = {
+    "candidate_registered_is_whole": [
+        "UPDATE candidate SET email = NULL WHERE registered_at IS NOT NULL",
+        "UPDATE candidate SET password_hash = NULL WHERE registered_at IS NOT NULL",
+        "UPDATE candidate SET terms_version = NULL WHERE registered_at IS NOT NULL",
+        "UPDATE candidate SET terms_accepted_at = NULL WHERE registered_at IS NOT NULL",
+        "UPDATE candidate SET email = 'a@b.example' WHERE registered_at IS NULL",
+        "UPDATE candidate SET password_hash = 'x' WHERE registered_at IS NULL",
+        "UPDATE candidate SET registered_at = now() WHERE registered_at IS NULL",
+    ],
+    "candidate_language": ["UPDATE candidate SET language = 'fr'"],
+    "centre_number_key": [copied("centre")],
+    "entry_id_number_key": [copied("entry", candidate_number="'9999'")],
+    "entry_id_number_form": [
+        "UPDATE entry SET id_number = 'abc000001'",
+        "UPDATE entry SET id_number = 'AB0000001'",
+        "UPDATE entry SET id_number = 'ABC00001'",
+    ],
+    "entry_secret_is_sealed": ["UPDATE entry SET secret_hash = '1234'"],
+    "entry_candidate_number": [copied("entry", id_number="'XYZ000001'")],
+    "grade_band_order": ["UPDATE grade_band SET lowest = highest + 1 WHERE id = (SELECT min(id) FROM grade_band)"],
+    "grade_band_exam": [copied("grade_band", id="2000000000")],
+    "result_entry_id_key": [copied("result", statement_number="'S9'", certificate_number="'C9'")],
+    "result_statement_number_key": [copied("result", entry_id=A_FREE_ENTRY, certificate_number="'C9'")],
+    "result_certificate": [copied("result", entry_id=A_FREE_ENTRY, statement_number="'S9'")],
+    "result_grade_is_graded": ["UPDATE result SET grade = 'A'", "UPDATE result SET outcome = 'GRADE'"],
+    "result_level_has_cefr": ["UPDATE result SET cefr = NULL"],
+    "result_shown_has_headline": [
+        "UPDATE result SET headline = NULL",
+        "UPDATE result SET outcome = 'PENDING', overall_score = NULL, cefr = NULL",
+    ],
+    "result_without_award_has_no_score": [
+        "UPDATE result SET outcome = 'WITHHELD', headline = NULL, cefr = NULL",
+        "UPDATE result SET outcome = 'WITHHELD', headline = NULL, overall_score = NULL",
+    ],
+    "result_score_range": ["UPDATE result SET overall_score = 231", "UPDATE result SET overall_score = -1"],
+    "result_cefr": ["UPDATE result SET cefr = 'D1'", "UPDATE result SET cefr = 'b2'"],
+    "result_revoked_was_released": ["UPDATE result SET released_at = NULL, revoked_at = now()"],
+    "result_version": ["UPDATE result SET version = 0"],
+    "uid_skill_score_result__a7df7e": [copied("skill_score", id="999999")],
+    "skill_score_range": ["UPDATE skill_score SET score = 231", "UPDATE skill_score SET score = -1"],
+    "institution_country": ["UPDATE institution SET country = 'jp'", "UPDATE institution SET country = 'J'"],
+    "institution_not_its_own_parent": ["UPDATE institution SET parent_id = id"],
+    "institution_approved_when": [
+        "UPDATE institution SET approved_at = NULL",
+        "UPDATE institution SET status = 'SUSPENDED', suspended_at = now(), approved_at = NULL",
+    ],
+    "institution_suspended_when": [
+        "UPDATE institution SET status = 'SUSPENDED'",
+        "UPDATE institution SET suspended_at = now()",
+    ],
+    "verifier_active_has_password": ["UPDATE verifier_user SET password_hash = NULL"],
+    "verifier_language": ["UPDATE verifier_user SET language = 'fr'"],
+    "verifier_one_primary": [f"UPDATE verifier_user SET is_primary = true WHERE id = {OTHER_PERSON}"],
+    "verifier_email": [copied("verifier_user", is_primary="false", email="upper(email)")],
+    "staff_email": [copied("staff_user", email="upper(email)")],
+    "staff_centre": [
+        "UPDATE staff_user SET role = 'CENTRE'",
+        "UPDATE staff_user SET centre_id = (SELECT id FROM centre LIMIT 1)",
+    ],
+    "share_once": [copied("share")],
+    "share_read_was_opened": ["UPDATE share SET is_read = true"],
+    "share_consent": [
+        "UPDATE share SET consent_text = ''",
+        "UPDATE share SET consent_version = ''",
+        "UPDATE share SET institution_name_shown = ''",
+    ],
+    "share_consent_language": ["UPDATE share SET consent_language = 'fr'"],
+    "share_times": [
+        "UPDATE share SET opened_at = sent_at - interval '1 microsecond'",
+        "UPDATE share SET withdrawn_at = sent_at - interval '1 microsecond'",
+    ],
+    "template_name": [copied("download_template", name="upper(name)")],
+    "session_one_owner": [
+        "UPDATE session SET candidate_id = NULL",
+        "UPDATE session SET staff_id = (SELECT id FROM staff_user LIMIT 1)",
+    ],
+    "session_token_is_hashed": ["UPDATE session SET token_hash = 'a token as it was told'"],
+    "session_token": [copied("session")],
+    "journal_institution": ["UPDATE journal SET institution_id = gen_random_uuid()"],
+    "wrong_tries_subject": [copied("wrong_tries", id="999999")],
+    "wrong_tries_counts": ["UPDATE wrong_tries SET in_a_row = -1", "UPDATE wrong_tries SET ever = -1"],
+    "rate_window_subject": [copied("rate_window", id="999999")],
+}
+# The row beside it: what each rule must let pass.
+TAKEN = [
+    "UPDATE candidate SET email = NULL, password_hash = NULL, closed_at = now() WHERE registered_at IS NOT NULL",
+    "UPDATE candidate SET language = 'ja'",
+    "UPDATE result SET overall_score = 230",
+    "UPDATE result SET overall_score = 0",
+    "UPDATE result SET outcome = 'GRADE', grade = 'C', cefr = NULL",
+    "UPDATE result SET outcome = 'WITHHELD', headline = NULL, overall_score = NULL, cefr = NULL",
+    "UPDATE result SET revoked_at = now()",
+    copied("result", entry_id=A_FREE_ENTRY, statement_number="'S9'", certificate_number="NULL"),
+    "UPDATE skill_score SET score = 230",
+    "UPDATE institution SET status = 'SUSPENDED', suspended_at = now()",
+    "UPDATE institution SET status = 'APPLIED', approved_at = NULL",
+    f"UPDATE verifier_user SET is_primary = true, status = 'DEACTIVATED' WHERE id = {OTHER_PERSON}",
+    "UPDATE verifier_user SET status = 'INVITED', password_hash = NULL",
+    copied("verifier_user", is_primary="false", status="'REMOVED'"),
+    "UPDATE staff_user SET role = 'CENTRE', centre_id = (SELECT id FROM centre LIMIT 1)",
+    copied("share", withdrawn_at="'infinity'"),
+    "UPDATE share SET opened_at = sent_at, is_read = true, withdrawn_at = sent_at",
+    copied("download_template", institution_id="(SELECT id FROM institution LIMIT 1)"),
+    "UPDATE wrong_tries SET in_a_row = 0, ever = 0",
+    copied("rate_window", id="999999", subject="'another'"),
+]
+
+
+@pytest.fixture
+async def filled(open_database: None, world: World, database_url: str) -> AsyncIterator[Any]:
+    """A connection to a database with good rows in every table that has rules."""
+    result = await world.result(certificate_number="C0000001")
+    await world.entry(await world.candidate(registered=False))
+    institution = await world.institution()
+    await world.verifier(institution, is_primary=True)
+    await world.verifier(institution)
+    await world.staff()
+    await world.share(result, institution)
+    await Session.create(
+        token_hash=b"h" * 32,
+        candidate_id=(await Entry.get(id=result.entry_id)).candidate_id,
+        created_at=world.clock(),
+        used_at=world.clock(),
+    )
+    await DownloadTemplate.create(name="All", format=DownloadFormat.CSV, columns=[], created_at=world.clock())
+    await WrongTries.create(kind="k", subject=b"s", last_at=world.clock())
+    await RateWindow.create(kind="k", subject="s", window_started_at=world.clock())
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def verdict(connection: Any, statement: str) -> str:
+    """The rule that refuses a statement, or how many rows it took; either way nothing of it stays."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        return str(await connection.execute(statement)).rpartition(" ")[2]
+    except asyncpg.IntegrityConstraintViolationError as error:
+        return str(error.constraint_name)
+    finally:
+        await transaction.rollback()
+
+
+async def test_every_rule_of_the_migration_is_in_a_fresh_database(filled: Any) -> None:
+    """Tortoise makes no constraints of its own (see migrations/0002_rules.py)."""
+    found = await filled.fetch(
+        """SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+           UNION SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'i'"""
+    )
+    wanted = {match[1] for rule in RULES if (match := NAMED.search(rule))}
+    assert len(wanted) > 50
+    assert wanted - {row[0] for row in found} == set()
+
+
+async def test_every_rule_in_the_database_is_tried_here(filled: Any) -> None:
+    rules = await filled.fetch(
+        """SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype = 'c'
+           UNION SELECT relname FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid
+           WHERE relnamespace = 'public'::regnamespace AND indisunique AND NOT indisprimary
+           AND indrelid <> 'tortoise_migrations'::regclass"""
+    )
+    assert {row[0] for row in rules} == set(REFUSED) - {"journal_institution"}  # a foreign key
+
+
+async def test_a_row_that_breaks_a_rule_is_refused_by_that_rule(filled: Any) -> None:
+    tried = [(rule, statement) for rule, statements in REFUSED.items() for statement in statements]
+    told = [(rule, statement, await verdict(filled, statement)) for rule, statement in tried]
+    assert [one for one in told if one[2] != one[0]] == []
+
+
+async def test_a_row_at_the_edge_of_a_rule_is_taken(filled: Any) -> None:
+    told = [(statement, await verdict(filled, statement)) for statement in TAKEN]
+    assert [one for one in told if not one[1].isdigit() or one[1] == "0"] == []
