@@ -1,6 +1,7 @@
 """Limits that hold across processes: counted atomically in the database, before anything is compared."""
 
 import hashlib
+import ipaddress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -134,13 +135,12 @@ class Rate:
 
 def network(address: str) -> str:
     """What one client's addresses have in common: an IPv4 address itself, the first 64 bits of an IPv6 one."""
-    if ":" not in address:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
         return address
-    return ":".join(_groups(address)[:4])
-
-
-def _groups(address: str) -> list[str]:
-    left, _, right = address.partition("::")
-    head = left.split(":") if left else []
-    tail = right.split(":") if right else []
-    return [*head, *["0"] * (8 - len(head) - len(tail)), *tail]
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((int(found), 64), strict=False))

@@ -30,7 +30,9 @@ WRONG_SECRETS_BY_ADDRESS = Rate("wrong secrets by address", most=30, window=time
 WRONG_SECRETS_IN_ALL = Rate("wrong secrets in all", most=1000, window=timedelta(hours=1))
 RESETS_BY_ID_NUMBER = Rate("password resets by ID Number", most=3, window=timedelta(hours=1))
 RESETS_BY_ADDRESS = Rate("password resets by address", most=30, window=timedelta(hours=1))
-EMAIL = re.compile(r"[^@\s\x00-\x1f<>(),;:\"\[\]\\]{1,64}@[^@\s\x00-\x1f<>(),;:\"\[\]\\]+\.[^@\s\x00-\x1f.]{2,}")
+LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+# Generous before the @, because telephone companies gave out addresses that break its rules (a..b.@docomo.ne.jp).
+EMAIL = re.compile(rf"[!#-'*+\-./0-9=?A-Z^-~]{{1,64}}@({LABEL}\.)+[A-Za-z]{LABEL}")
 LONGEST_EMAIL = 254
 
 
@@ -91,11 +93,7 @@ def _check_password(form: Registration, entry: Row) -> None:
 def email_problems(email: str, again: str) -> list[Problem]:
     """What is wrong with an e-mail address typed twice."""
     problems = []
-    if (
-        not EMAIL.fullmatch(email.strip())
-        or len(email) > LONGEST_EMAIL
-        or not (email.isascii() and email.isprintable())
-    ):
+    if len(email) > LONGEST_EMAIL or not EMAIL.fullmatch(email.strip()):
         problems.append(Problem("email", "The e-mail address is not complete; it looks like name@example.org."))
     if email.strip() != again.strip():
         problems.append(Problem("emailAgain", "The two e-mail addresses are not the same."))
@@ -141,15 +139,13 @@ def _wrong(attempt: Attempt) -> Exception:
 
 
 async def _claim(entry: Row, form: Registration, password_hash: str, viewer: Viewer) -> None:
-    """Make the entry's candidate an account; of two at once, the second finds it claimed."""
+    """Make the entry's candidate an account, unless one of their entries did; of two at once, the second finds it."""
     claimed = await database.row(
         "UPDATE entry SET claimed_at = :now WHERE id = :id AND claimed_at IS NULL RETURNING id",
         id=entry["id"],
         now=viewer.at,
     )
-    if claimed is None:
-        raise AlreadyRegistered
-    await Candidate.filter(id=entry["candidate_id"]).update(
+    registered = claimed and await Candidate.filter(id=entry["candidate_id"], registered_at__isnull=True).update(
         email=form.email.strip(),
         password_hash=password_hash,
         language=form.language,
@@ -158,6 +154,8 @@ async def _claim(entry: Row, form: Registration, password_hash: str, viewer: Vie
         terms_accepted_at=viewer.at,
         registered_at=viewer.at,
     )
+    if not registered:
+        raise AlreadyRegistered
 
 
 async def request_password_reset(viewer: Viewer, id_number: str) -> None:

@@ -31,7 +31,8 @@ class Client:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         headers["Content-Type"] = "application/json"
-        return await self.http.post("/graphql", content=json.dumps(body), headers=headers)
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        return await self.http.post("/graphql", content=content, headers=headers)
 
     async def ask(self, query: str, **variables: Any) -> Any:
         """The `data` of one operation that has no errors."""
