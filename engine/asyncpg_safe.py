@@ -34,6 +34,7 @@ AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InternalClientError,  # what it says when a connection is killed between two steps of one statement
     OSError,  # refused, no such socket, no route, a host that nobody knows any more, too late
 )
 

@@ -69,7 +69,8 @@ def numbered(statement: str) -> tuple[str, tuple[str, ...]]:
 async def rows(statement: str, **named: Any) -> list[Row]:
     """All rows of one statement; inside a transaction it is part of it.
 
-    Outside one, a read on a connection that PostgreSQL has dropped is tried once more on a fresh one.
+    Outside one, a read on a connection that PostgreSQL has dropped is tried once more on a fresh one; what took too
+    long is not.
     Raises Unavailable when the database cannot be reached.
     """
     text, names = numbered(statement)
@@ -78,7 +79,7 @@ async def rows(statement: str, **named: Any) -> list[Row]:
     try:
         return await _fetch(client, text, values)
     except Unavailable as error:
-        if not _is_read(text) or isinstance(client, Transaction):
+        if not _is_read(text) or isinstance(client, Transaction) or isinstance(error.__cause__, TimeoutError):
             raise
         log.info("database.retry", error=type(error.__cause__).__name__)
     return await _fetch(client, text, values)

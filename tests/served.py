@@ -1,0 +1,121 @@
+"""`cli.py serve` as a real process on a free port, and streams as programs open them."""
+
+import asyncio
+import inspect
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+PROJECT = Path(__file__).resolve().parents[1]
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True)
+class Served:
+    """One process of the service; `var` keeps its folder and what it said."""
+
+    var: Path
+    database_url: str | None
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Address of the service."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The process, which must have been started."""
+        assert self.process is not None
+        return self.process
+
+    def start(self, *options: str) -> "Served":
+        """Start it, without waiting until it is ready."""
+        self.var.mkdir(parents=True, exist_ok=True)
+        given = {"VAR_DIR": str(self.var), "PORT": str(self.port), "SECRET_KEY": "k" * 32, "LOG_FORMAT": "json"}
+        if self.database_url is not None:
+            given["DATABASE_URL"] = self.database_url
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        with (self.var / "stdout").open("ab") as stdout, (self.var / "stderr").open("ab") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "cli.py", "serve", *options],
+                cwd=PROJECT,
+                env=kept | given | self.environment,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        return self
+
+    def ready(self) -> "Served":
+        """Wait until /readyz says so."""
+        until = time.monotonic() + START_SECONDS
+        while self.readiness() != 200:
+            assert self.running.poll() is None, f"it ended with {self.running.returncode}: {self.stderr}"
+            assert time.monotonic() < until, f"not ready: {self.stderr}"
+            time.sleep(0.05)
+        return self
+
+    def readiness(self) -> int:
+        """The status of /readyz; 0 while nothing answers."""
+        try:
+            return httpx2.get(f"{self.url}/readyz", timeout=5).status_code
+        except httpx2.TransportError:
+            return 0
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.running.kill()
+        self.running.wait(10)
+
+    def terminate(self) -> None:
+        """Ask it to end, without waiting."""
+        self.running.send_signal(signal.SIGTERM)
+
+    def ended(self, seconds: float = 20) -> int:
+        """Wait until it has ended; its exit status."""
+        return self.running.wait(seconds)
+
+    def stop(self) -> None:
+        """End it in order if it still runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.terminate()
+            self.ended()
+
+    @property
+    def stdout(self) -> str:
+        """What it said."""
+        return (self.var / "stdout").read_text("utf-8")
+
+    @property
+    def stderr(self) -> str:
+        """What it logged."""
+        return (self.var / "stderr").read_text("utf-8")
+
+
+async def until(happened: Callable[[], object], seconds: float = 5, every: float = 0.01) -> None:
+    """Wait until something, asked by a plain or an asynchronous function, has happened; fails after so many seconds."""
+    async with asyncio.timeout(seconds):
+        while not await _told(happened()):  # noqa: ASYNC110  # what happens in another process sets no event
+            await asyncio.sleep(every)
+
+
+async def _told(answer: object) -> object:
+    return await answer if inspect.isawaitable(answer) else answer
