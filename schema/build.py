@@ -5,7 +5,6 @@ from typing import Any, Final
 import strawberry
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
-from strawberry.tools import merge_types
 
 from schema import entities
 from schema.candidate import CandidateMutation, CandidateQuery
@@ -36,12 +35,22 @@ class Schema(strawberry.federation.Schema):
         """Nothing: errors are logged once, where they are masked (schema/extensions.py)."""
 
 
-Query = merge_types(
-    "Query",
-    (SessionQuery, CandidateQuery, ResultQuery, ShareQuery, InstitutionQuery, ExamQuery, OrganisationQuery, NodeQuery),
-)
-Mutation = merge_types("Mutation", (SessionMutation, CandidateMutation, ShareMutation))
-Subscription = merge_types("Subscription", (ShareSubscription,))
+@strawberry.type(description="What can be read. What is not there, or not for the viewer, is null or left out.")
+class Query(
+    SessionQuery, CandidateQuery, ResultQuery, ShareQuery, InstitutionQuery, ExamQuery, OrganisationQuery, NodeQuery
+):
+    pass
+
+
+@strawberry.type(description="What can be ordered. Each answers with its success or with a `Refusal`.")
+class Mutation(SessionMutation, CandidateMutation, ShareMutation):
+    pass
+
+
+@strawberry.type(description="What can be followed live.")
+class Subscription(ShareSubscription):
+    pass
+
 
 schema = Schema(
     query=Query,

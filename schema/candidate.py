@@ -11,6 +11,7 @@ from models.names import full_name
 from models.viewer import Kind, Viewer
 from resolvers import candidates, shares
 from schema import result, share
+from schema.arguments import Input
 from schema.context import Info
 from schema.costs import HASHING, PAGE, list_of
 from schema.entry import Entry
@@ -171,7 +172,7 @@ class CandidateMutation:
         "Every try counts: 3 wrong Secret Numbers lock an ID Number for 30 minutes, 10 close it.",
         directives=[HASHING],
     )
-    async def register(self, info: Info, input: RegisterInput) -> RegisterPayload:
+    async def register(self, info: Info, input: Input[RegisterInput]) -> RegisterPayload:
         form = candidates.Registration(
             id_number=input.id_number,
             secret_number=input.secret_number,
@@ -186,7 +187,9 @@ class CandidateMutation:
         return start_session(info, await candidates.register(info.context.viewer, form), input.use_cookie)
 
     @strawberry.mutation(description="Have a link to set a new password mailed to the registered address.")
-    async def request_password_reset(self, info: Info, input: RequestPasswordResetInput) -> RequestPasswordResetPayload:
+    async def request_password_reset(
+        self, info: Info, input: Input[RequestPasswordResetInput]
+    ) -> RequestPasswordResetPayload:
         await candidates.request_password_reset(info.context.viewer, input.id_number)
         return PasswordResetRequested(
             message="If this ID Number is registered, a link valid for 60 minutes is on its way to its e-mail address."
@@ -195,6 +198,6 @@ class CandidateMutation:
     @strawberry.mutation(
         description="Set a new password by a mailed link, and end every open session.", directives=[HASHING]
     )
-    async def reset_password(self, info: Info, input: ResetPasswordInput) -> ResetPasswordPayload:
+    async def reset_password(self, info: Info, input: Input[ResetPasswordInput]) -> ResetPasswordPayload:
         await candidates.reset_password(info.context.viewer, input.token, input.password, input.password_again)
         return PasswordReset(message="The password is changed. Log in with the new one.")

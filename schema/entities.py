@@ -11,6 +11,7 @@ from typing import Any
 import strawberry
 from strawberry.types.base import get_object_definition
 
+from schema.arguments import Id
 from schema.candidate import Candidate
 from schema.context import Info
 from schema.entry import Entry
@@ -74,7 +75,7 @@ def _camel(name: str) -> str:
 @strawberry.type
 class NodeQuery:
     @strawberry.field(description="Anything by its id, or null if there is no such thing for this viewer.")
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+    async def node(self, info: Info, id: Id) -> Node | None:
         entity = ENTITIES.get(parts(id)[0])
         found: Node | None = await entity.resolve_reference(info, id=id) if entity else None
         return found

@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import Enum
+from typing import Annotated
 
 import strawberry
 
@@ -93,5 +94,7 @@ class ExamQuery:
         return [Exam.of(row) for row in await exams.every()]
 
     @strawberry.field(description="The exam with this code, or null. Public.")
-    async def exam(self, info: Info, code: str) -> Exam | None:
+    async def exam(
+        self, info: Info, code: Annotated[str, strawberry.argument(description="Its code, such as `C1_ADVANCED`.")]
+    ) -> Exam | None:
         return await Exam.resolve_reference(info, code=code)

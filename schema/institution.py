@@ -10,6 +10,7 @@ from models.candidate import LANGUAGES
 from models.consent import CONSENT_VERSION, consent_sentence
 from models.names import shown_name
 from resolvers import institutions
+from schema.arguments import Language
 from schema.context import Info
 from schema.costs import list_of
 from schema.ids import global_id, key_of
@@ -70,7 +71,7 @@ class Institution(Node):
         return None if row is None else cls.of(row)
 
     @strawberry.field(description="The sentence to show before a result is sent to this institution.")
-    def consent(self, language: str = "en") -> ConsentSentence:
+    def consent(self, language: Language = "en") -> ConsentSentence:
         if language not in LANGUAGES:
             raise bad_input("`language` must be en or ja.")
         text = consent_sentence(self.shown_as, language)

@@ -12,6 +12,7 @@ from models import result as rules
 from models.grades import shown_score
 from models.viewer import Viewer
 from schema import candidate, share
+from schema.arguments import Id, Language
 from schema.context import Info
 from schema.costs import PAGE, list_of
 from schema.entry import Centre
@@ -131,7 +132,7 @@ class Result(Node):
         return self.exam.title
 
     @strawberry.field(description="What to know about this result, in the language asked for.")
-    def notices(self, language: str = "en") -> list[Notice]:
+    def notices(self, language: Language = "en") -> list[Notice]:
         return notices_for(str(self.outcome.value) if self.outcome else "REVOKED", language)
 
     @strawberry.field(description="The candidate, if the viewer may see them.")
@@ -157,5 +158,5 @@ def _skill_scores(row: Row) -> list[SkillScore]:
 @strawberry.type
 class ResultQuery:
     @strawberry.field(description="The result with this id, or null if the viewer may not see it.")
-    async def result(self, info: Info, id: strawberry.ID) -> Result | None:
+    async def result(self, info: Info, id: Id) -> Result | None:
         return await Result.resolve_reference(info, id=id)

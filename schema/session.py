@@ -10,6 +10,7 @@ from models.viewer import Kind
 from models.viewer import Viewer as Asker
 from resolvers import sessions
 from schema import candidate, verifier
+from schema.arguments import Input
 from schema.context import Info, NewCookie
 from schema.costs import HASHING
 from schema.refusals import LoginLocked, TooManyTries, WrongLogin
@@ -125,7 +126,7 @@ class SessionMutation:
         description="Log in as a candidate. The fourth wrong password in a row locks log-in for 30 minutes.",
         directives=[HASHING],
     )
-    async def log_in(self, info: Info, input: LogInInput) -> LogInPayload:
+    async def log_in(self, info: Info, input: Input[LogInInput]) -> LogInPayload:
         found = await sessions.log_in(Kind.CANDIDATE, input.id_number, input.password, info.context.viewer)
         return start_session(info, found, input.use_cookie)
 
@@ -133,19 +134,19 @@ class SessionMutation:
         description="Log in as a user of an approved institution's account. Locks as `logIn` does.",
         directives=[HASHING],
     )
-    async def log_in_verifier(self, info: Info, input: LogInByEmailInput) -> LogInPayload:
+    async def log_in_verifier(self, info: Info, input: Input[LogInByEmailInput]) -> LogInPayload:
         found = await sessions.log_in(Kind.VERIFIER, input.email, input.password, info.context.viewer)
         return start_session(info, found, input.use_cookie)
 
     @strawberry.mutation(
         description="Log in as staff of the board or of a centre. Locks as `logIn` does.", directives=[HASHING]
     )
-    async def log_in_staff(self, info: Info, input: LogInByEmailInput) -> LogInPayload:
+    async def log_in_staff(self, info: Info, input: Input[LogInByEmailInput]) -> LogInPayload:
         found = await sessions.log_in(Kind.STAFF, input.email, input.password, info.context.viewer)
         return start_session(info, found, input.use_cookie)
 
     @strawberry.mutation(description="End this session, or all sessions of the account.")
-    async def log_out(self, info: Info, input: LogOutInput) -> LogOutPayload:
+    async def log_out(self, info: Info, input: Input[LogOutInput]) -> LogOutPayload:
         ended = await sessions.log_out(info.context.viewer, input.everywhere)
         info.context.cookie = NewCookie("", info.context.viewer.at)
         info.context.viewer = Asker(Kind.ANONYMOUS, info.context.viewer.at, info.context.viewer.address)

@@ -16,6 +16,7 @@ from models.viewer import Kind, Viewer
 from resolvers import journal, shares
 from resolvers.pages import Page, cursor_of
 from schema import candidate, institution, result
+from schema.arguments import Id, Input
 from schema.context import Info
 from schema.costs import COUNT, PAGE
 from schema.ids import global_id, key_of
@@ -146,6 +147,9 @@ class InboxFilter:
     status: InboxStatus | None = strawberry.field(default=None, description="Read or unread ones.")
 
 
+Filter = Annotated[InboxFilter | None, strawberry.argument(description="Only these; null: all.")]
+
+
 @strawberry.type(description="Shares to the viewer's institution, newest first.")
 class Inbox:
     edges: list[ShareEdge] = strawberry.field(description="The shares of this page.")
@@ -233,9 +237,7 @@ class ShareQuery:
     @strawberry.field(
         description="The inbox of the viewer's institution; null for all but verifiers.", directives=[PAGE]
     )
-    async def inbox(
-        self, info: Info, filter: InboxFilter | None = None, first: First = 50, after: After = None
-    ) -> Inbox | None:
+    async def inbox(self, info: Info, filter: Filter = None, first: First = 50, after: After = None) -> Inbox | None:
         viewer = info.context.viewer
         if viewer.kind is not Kind.VERIFIER:
             return None
@@ -245,7 +247,7 @@ class ShareQuery:
         return Inbox(edges=page.edges, page_info=page.page_info, live_cursor=journal.cursor_text((found.position, 0)))
 
     @strawberry.field(description="The share with this id, or null if the viewer may not see it. Does not open it.")
-    async def share(self, info: Info, id: strawberry.ID) -> Share | None:
+    async def share(self, info: Info, id: Id) -> Share | None:
         return await Share.resolve_reference(info, id=id)
 
 
@@ -254,7 +256,7 @@ class ShareMutation:
     @strawberry.mutation(
         description="Send a released result to an approved institution. Sending it again gives the share that is there."
     )
-    async def send_result(self, info: Info, input: SendResultInput) -> SendResultPayload:
+    async def send_result(self, info: Info, input: Input[SendResultInput]) -> SendResultPayload:
         if input.consent_language not in LANGUAGES:
             raise bad_input("`consentLanguage` must be en or ja.")
         sent = await shares.send(
@@ -266,12 +268,12 @@ class ShareMutation:
         return ResultSent(share=Share.of(sent.share, info.context.viewer), was_already_sent=sent.was_there)
 
     @strawberry.mutation(description="Open a share: it shows everything, and counts as read; the candidate sees when.")
-    async def open_share(self, info: Info, input: OpenShareInput) -> OpenSharePayload:
+    async def open_share(self, info: Info, input: Input[OpenShareInput]) -> OpenSharePayload:
         row = await shares.open_share(info.context.viewer, _key(input.share_id, "Share"))
         return ShareOpened(share=Share.of(row, info.context.viewer))
 
     @strawberry.mutation(description="Mark a share read or unread for the whole institution.")
-    async def mark_share(self, info: Info, input: MarkShareInput) -> MarkSharePayload:
+    async def mark_share(self, info: Info, input: Input[MarkShareInput]) -> MarkSharePayload:
         row = await shares.mark(info.context.viewer, _key(input.share_id, "Share"), input.is_read)
         return ShareMarked(share=Share.of(row, info.context.viewer))
 
