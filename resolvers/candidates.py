@@ -190,7 +190,7 @@ async def reset_password(viewer: Viewer, token: str, password: str, again: str) 
     personal = await database.row(
         """SELECT candidate.*, array(SELECT id_number FROM entry WHERE entry.candidate_id = candidate.id) AS numbers
            FROM password_reset JOIN candidate ON candidate.id = password_reset.candidate_id
-           WHERE password_reset.id = :id""",
+           WHERE password_reset.id = :id AND candidate.closed_at IS NULL""",
         id=reset_id,
     )
     if reset_id is None or personal is None:
@@ -199,32 +199,33 @@ async def reset_password(viewer: Viewer, token: str, password: str, again: str) 
     forbidden += [personal["email"], *personal["numbers"]]
     if problems := password_problems(password, again, forbidden):
         raise InvalidInput(problems)
-    await _use_reset(viewer, reset_id, await hashing.hash_password(password))
+    await _use_reset(viewer, reset_id, personal["id"], await hashing.hash_password(password))
     for number in personal["numbers"]:
-        await forget(sessions.LOGIN_LOCKS[Kind.CANDIDATE], number.casefold())
+        await forget(sessions.LOGIN_LOCKS[Kind.CANDIDATE], number)
 
 
-async def _use_reset(viewer: Viewer, reset_id: UUID, password_hash: str) -> None:
+async def _use_reset(viewer: Viewer, reset_id: UUID, candidate_id: UUID, password_hash: str) -> None:
     async with database.transaction():
+        # First, so that of two links used at once one waits here for the other.
+        await Candidate.filter(id=candidate_id).update(password_hash=password_hash)
         used = await database.row(
             """UPDATE password_reset SET used_at = :now
-               WHERE id = :id AND used_at IS NULL AND asked_at > :asked_after RETURNING candidate_id""",
+               WHERE id = :id AND used_at IS NULL AND asked_at > :asked_after RETURNING id""",
             id=reset_id,
             now=viewer.at,
             asked_after=viewer.at - RESET_VALID,
         )
         if used is None:
             raise LinkNotValid
-        await Candidate.filter(id=used["candidate_id"]).update(password_hash=password_hash)
         await database.rows(
             "UPDATE session SET ended_at = :now WHERE candidate_id = :id AND ended_at IS NULL",
             now=viewer.at,
-            id=used["candidate_id"],
+            id=candidate_id,
         )
         await database.rows(  # one link used ends the others
             "UPDATE password_reset SET used_at = :now WHERE candidate_id = :id AND used_at IS NULL",
             now=viewer.at,
-            id=used["candidate_id"],
+            id=candidate_id,
         )
 
 

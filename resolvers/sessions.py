@@ -59,16 +59,21 @@ async def log_in(kind: Kind, name: str, password: str, viewer: Viewer) -> Logged
     An unknown name and a wrong password are answered alike, in the same time, and lock alike (A4).
     Raises WrongLogin, LoginLocked or TooManyTries.
     """
-    name = written_id_number(name) if kind is Kind.CANDIDATE else name.strip()
+    # Folded before it is looked up: two ways to write one name must never have a count of tries each.
+    name = written_id_number(name) if kind is Kind.CANDIDATE else name.strip().casefold()
     account = await _account_with_password(kind, name, password, viewer)
-    return await start(kind, account["id"], viewer)
+    async with database.transaction():
+        if await _is_unchanged(kind, account):
+            await _keep_hash_current(kind, account, password)
+            return await start(kind, account["id"], viewer)
+    return await log_in(kind, name, password, viewer)  # the password was changed while it was compared
 
 
 async def _account_with_password(kind: Kind, name: str, password: str, viewer: Viewer) -> Row:
     client = network(viewer.address)
     if not await WRONG_LOGINS_BY_ADDRESS.count(client, viewer.at):
         raise TooManyTries(WRONG_LOGINS_BY_ADDRESS.ends_at(viewer.at))
-    attempt = await take(LOGIN_LOCKS[kind], name.casefold(), viewer.at)
+    attempt = await take(LOGIN_LOCKS[kind], name, viewer.at)
     if attempt.is_refused and attempt.locked_until:
         raise LoginLocked(attempt.locked_until)
     account = await database.row(ACCOUNTS[kind], name=name)
@@ -79,7 +84,6 @@ async def _account_with_password(kind: Kind, name: str, password: str, viewer: V
         raise WrongLogin
     await attempt.right()
     await WRONG_LOGINS_BY_ADDRESS.give_back(client, viewer.at)
-    await _keep_hash_current(kind, account, password)
     return account
 
 
@@ -87,6 +91,12 @@ async def _dummy(account: Row | None, password: str) -> None:
     """Spend on an unknown name the time that a known one costs."""
     if account is None:
         await hashing.matches(None, password)
+
+
+async def _is_unchanged(kind: Kind, account: Row) -> bool:
+    """Whether the password is still the one that was compared; it stays so until the transaction ends."""
+    statement = f"SELECT 1 FROM {TABLES[kind]} WHERE id = :id AND password_hash = :hash FOR NO KEY UPDATE"
+    return bool(await database.rows(statement, id=account["id"], hash=account["password_hash"]))
 
 
 async def _keep_hash_current(kind: Kind, account: Row, password: str) -> None:

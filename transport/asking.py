@@ -1,7 +1,6 @@
 """From a request's token or cookie to a viewer, and from a new session to a cookie."""
 
 from http.cookies import SimpleCookie
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
@@ -38,7 +37,7 @@ def cookie_is_ours(headers: Headers, settings: Settings) -> bool:
     site = headers.get("sec-fetch-site")
     origin = headers.get("origin")
     if origin is not None:
-        return origin in settings.allowed_origins or urlsplit(origin).netloc == headers.get("host")
+        return origin in settings.allowed_origins or origin.partition("://")[2] == headers.get("host")
     return site in (None, "same-origin", "none")
 
 
