@@ -238,11 +238,9 @@ async def test_another_institution_finds_no_such_share(case: Case, client: Clien
 async def test_a_share_of_one_result_opens_no_other_result(case: Case, world: World) -> None:
     """U3: the candidate's other results stay unseen."""
     other = await world.result(await world.entry(await case.share.candidate))
-    query = (
-        "query ($id: ID!) { result(id: $id) { id } share(id: $share) { candidate { results { statementNumber } } } }"
-    )
-    query = query.replace("($id: ID!)", "($id: ID!, $share: ID!)")
-    answer = await case.verifier.ask(query, id=gid(other), share=gid(case.share))
+    query = """query ($other: ID!, $share: ID!) {
+        result(id: $other) { id } share(id: $share) { candidate { results { statementNumber } } } }"""
+    answer = await case.verifier.ask(query, other=gid(other), share=gid(case.share))
     assert answer["result"] is None
     assert answer["share"]["candidate"]["results"] == [{"statementNumber": "S260000168"}]
 
