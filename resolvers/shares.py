@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from engine import database
@@ -16,7 +15,7 @@ from models.journal import EventKind
 from models.names import shown_name
 from models.result import Result
 from models.share import Share
-from models.viewer import Kind, Viewer, Visible
+from models.viewer import Kind, Viewer
 from resolvers import columns, journal
 from resolvers.grouping import grouped
 from resolvers.pages import Page, Place, page_of
@@ -118,39 +117,30 @@ async def by_ids(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, Row]:
     return {one["share_id"]: one for one in found}
 
 
-async def of_candidate(viewer: Viewer, candidate_id: UUID, place: Place) -> Page:
-    """A candidate's shares that the viewer may see, newest first."""
-    visible = Share.visible_to(viewer)
-    return await _page(visible, place, "share.candidate_id = :candidate_id", candidate_id=candidate_id)
+async def of_candidates(viewer: Viewer, candidate_ids: Sequence[UUID], place: Place) -> dict[UUID, Page]:
+    """A page of each candidate's shares that the viewer may see, newest first, by one statement."""
+    return await _pages(viewer, "candidate_id", candidate_ids, place)
 
 
 async def of_results(viewer: Viewer, result_ids: Sequence[UUID], place: Place) -> dict[UUID, Page]:
     """A page of each result's shares that the viewer may see, newest first, by one statement ("Shared with", S6)."""
+    return await _pages(viewer, "result_id", result_ids, place)
+
+
+async def _pages(viewer: Viewer, owner: str, ids: Sequence[UUID], place: Place) -> dict[UUID, Page]:
     visible = Share.visible_to(viewer)
     behind = place.condition("share.sent_at", "share.id")
     found = await database.rows(
-        f"""SELECT page.* FROM unnest(:result_ids::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
-                {READ} WHERE share.result_id = wanted.id AND {visible} AND {behind}
+        f"""SELECT page.* FROM unnest(:ids::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+                {READ} WHERE share.{owner} = wanted.id AND {visible} AND {behind}
                 ORDER BY share.sent_at DESC, share.id DESC LIMIT :limit) AS page""",
-        result_ids=list(result_ids),
+        ids=list(ids),
         limit=place.first + 1,
         **place.named,
         **visible.named,
     )
-    pages = grouped(found, "result_id")
-    return {result_id: page_of(pages.get(result_id, []), place.first) for result_id in result_ids}
-
-
-async def _page(visible: Visible[Share], place: Place, condition: str, **named: Any) -> Page:
-    found = await database.rows(
-        f"""{READ} WHERE {visible} AND {condition} AND {place.condition("share.sent_at", "share.id")}
-            ORDER BY share.sent_at DESC, share.id DESC LIMIT :limit""",
-        limit=place.first + 1,
-        **place.named,
-        **visible.named,
-        **named,
-    )
-    return page_of(found, place.first)
+    pages = grouped(found, owner)
+    return {id: page_of(pages.get(id, []), place.first) for id in ids}
 
 
 # ---- the institution's side

@@ -9,7 +9,7 @@ import strawberry
 from engine.database import Row
 from models.names import full_name
 from models.viewer import Kind, Viewer
-from resolvers import candidates, shares
+from resolvers import candidates
 from schema import result, share
 from schema.arguments import Input
 from schema.context import Info
@@ -92,7 +92,7 @@ class Candidate(Node):
     async def shares(
         self, info: Info, first: First = 50, after: After = None
     ) -> Annotated["ShareConnection", strawberry.lazy("schema.share")]:
-        page = await shares.of_candidate(info.context.viewer, self.key, place(first, after))
+        page = await info.context.loaders.shares_of_candidate.load((self.key, place(first, after)))
         return share.ShareConnection.of(page, info.context.viewer)
 
 

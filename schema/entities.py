@@ -61,8 +61,8 @@ def _keys(entity: Any, representation: dict[str, Any]) -> dict[str, str]:
     for name in names:
         given = representation.get(_camel(fields[name].python_name))
         if given is not None:
-            if not isinstance(given, str):
-                raise bad_input("A key of an entity is a string.")
+            if not isinstance(given, str) or "\0" in given:  # a NUL would fail all that are read with it
+                raise bad_input("A key of an entity is a string, without NUL.")
             return {name: given}
     raise bad_input("The representation has none of this type's keys.")
 

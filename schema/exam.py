@@ -72,8 +72,8 @@ class Exam(Node):
         cls, info: Info, id: strawberry.ID | None = None, code: str | None = None
     ) -> "Exam | None":
         """The exam with this id or code; exams are public."""
-        wanted = parts(id)[1] if id is not None else code
-        row = await info.context.loaders.exam.load(wanted or "")
+        type_name, key = ("Exam", code) if id is None else parts(id)
+        row = await info.context.loaders.exam.load(key or "") if type_name == "Exam" else None
         return None if row is None else cls.of(row)
 
 

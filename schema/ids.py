@@ -15,9 +15,10 @@ def global_id(type_name: str, key: UUID | str) -> strawberry.ID:
 def parts(id: str) -> tuple[str, str]:
     """Type and key of an id; two empty strings for anything that we did not make."""
     try:
-        type_name, _, key = base64.b64decode(id.encode("ascii"), validate=True).decode("ascii").partition(":")
+        text = base64.b64decode(id.encode("ascii"), validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         return "", ""
+    type_name, _, key = text.partition(":") if text.isprintable() else ("", "", "")
     return type_name, key
 
 

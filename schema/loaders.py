@@ -16,6 +16,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 SharesKey = tuple[UUID, Place]
+ReadPages = Callable[[Viewer, list[UUID], Place], Awaitable[dict[UUID, Page]]]
 
 
 def _by_key(read: Callable[[list[K]], Awaitable[dict[K, V]]]) -> DataLoader[K, V | None]:
@@ -93,15 +94,23 @@ class Loaders:
         return self._rows(entries.of_candidates)
 
     @cached_property
+    def shares_of_candidate(self) -> DataLoader[SharesKey, Page]:
+        """A page of a candidate's shares, newest first."""
+        return self._pages(shares.of_candidates)
+
+    @cached_property
     def shares_of_result(self) -> DataLoader[SharesKey, Page]:
         """A page of a result's shares, newest first."""
-        return DataLoader(load_fn=self._shares_of_results)
+        return self._pages(shares.of_results)
 
-    async def _shares_of_results(self, keys: list[SharesKey]) -> list[Page]:
+    def _pages(self, read: ReadPages) -> DataLoader[SharesKey, Page]:
         """One statement per different place; a document rarely asks for more than one."""
-        pages: dict[SharesKey, Page] = {}
-        for place in dict.fromkeys(place for _, place in keys):
-            ids = [result_id for result_id, wanted in keys if wanted == place]
-            found = await shares.of_results(self.viewer, ids, place)
-            pages.update({(result_id, place): page for result_id, page in found.items()})
-        return [pages[key] for key in keys]
+
+        async def load(keys: list[SharesKey]) -> list[Page]:
+            pages: dict[SharesKey, Page] = {}
+            for place in dict.fromkeys(place for _, place in keys):
+                found = await read(self.viewer, [id for id, wanted in keys if wanted == place], place)
+                pages.update({(id, place): page for id, page in found.items()})
+            return [pages[key] for key in keys]
+
+        return DataLoader(load_fn=load)
