@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from strawberry.types.graphql import OperationType
 
 from schema.build import schema
 from schema.context import Context
 from transport.gates import asker
-from transport.negotiation import EVENTS
+from transport.negotiation import EVENTS, MULTIPART
 from transport.operations import Operation, formatted
 from transport.services import Services
 
@@ -40,20 +40,30 @@ class Framing:
 
 
 SERVER_SENT_EVENTS = Framing(EVENTS, b":\n\n", b"event: next\ndata: ", b"\n\n", b":\n\n", b"event: complete\ndata:\n\n")
-PART = b"\r\n--graphql\r\ncontent-type: application/json\r\n\r\n"
+# A client takes a part for whole when the line behind it has come, so every part brings that line along.
+LINE = b"\r\n--graphql"
+HEAD = b"\r\ncontent-type: application/json\r\n\r\n"
 APOLLO_MULTIPART = Framing(
-    'multipart/mixed;boundary="graphql";subscriptionSpec=1.0', b"", PART, b"", PART + b"{}", b"\r\n--graphql--\r\n",
+    'multipart/mixed;boundary="graphql";subscriptionSpec=1.0', LINE, HEAD, LINE, HEAD + b"{}" + LINE, b"--\r\n",
     wraps=True,
 )  # fmt: skip
+FRAMINGS = {EVENTS: SERVER_SENT_EVENTS, MULTIPART: APOLLO_MULTIPART}
 
 
 def response(operation: Operation, context: Context, services: Services, wanted: str) -> StreamingResponse:
     """The operation's results as a stream; it breaks off without its end when the process goes down. Raises TooMany."""
     services.streams.check(asker(context.viewer))
-    framing = SERVER_SENT_EVENTS if wanted == EVENTS else APOLLO_MULTIPART
+    framing = FRAMINGS[wanted]
     written = _written(_results(operation, context), framing, services.draining)
     counted = _counted(written, context, services)
     return StreamingResponse(counted, headers=HEADERS, media_type=framing.media_type)
+
+
+def told(result: dict[str, Any], wanted: str) -> Response:
+    """A stream of one result, for a client that takes nothing but streams."""
+    framing = FRAMINGS[wanted]
+    body = framing.opening + framing.next(result) + framing.end
+    return Response(body, headers=HEADERS, media_type=framing.media_type)
 
 
 async def _counted(written: AsyncGenerator[bytes, None], context: Context, services: Services) -> AsyncIterator[bytes]:
