@@ -290,7 +290,8 @@ async def _shares(demo: Demo) -> None:
 
 def _share(demo: Demo, entry: Entry, result: Result, institution: Institution, number: int) -> Share:
     shown = shown_name(institution.name, institution.department)
-    sent_at = demo.now - timedelta(hours=number * 3, minutes=number % 60)
+    assert result.released_at is not None
+    sent_at = max(result.released_at, demo.now - timedelta(hours=number * 3, minutes=number % 60))
     opened_at = sent_at + timedelta(hours=2) if number % 3 == 0 and number else None
     return Share(
         result_id=result.id,
