@@ -275,7 +275,7 @@ def test_as_root_programs_in_a_private_folder_are_copied_and_its_modes_stay(
     (tmp_path / "private").chmod(0o700)
     with tempfile.TemporaryDirectory() as system:
         Path(system).chmod(0o755)
-        monkeypatch.setattr(embedded, "SYSTEM_FOLDER", Path(system))
+        monkeypatch.setattr(embedded.places, "SYSTEM_FOLDER", Path(system))
         folder = tmp_path / "postgres"
         try:
             assert ask(embedded.start(folder, fast=True)) == 1
