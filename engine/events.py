@@ -53,9 +53,10 @@ StillValid = Callable[[Iterable[UUID]], Awaitable[set[UUID]]]
 
 @dataclass(eq=False, slots=True)
 class Subscriber(Generic[E]):
-    """One open stream: what waits for it, and why it ended."""
+    """One open stream: where it began, what waits for it, and why it ended."""
 
     session_id: UUID
+    since: Cursor = START
     size: int = QUEUE
     waiting: deque[E] = field(default_factory=deque)
     ended: Exception | None = None
@@ -77,11 +78,15 @@ class Subscriber(Generic[E]):
         self.ended = reason
         self._changed.set()
 
+    def check(self) -> None:
+        """Raises the reason if the stream has ended."""
+        if self.ended is not None:
+            raise self.ended
+
     async def next(self, last: Cursor) -> E:
-        """The next event; raises StreamEnded, or SlowSubscriber with `last` as the place to resume."""
+        """The next event; raises why the stream ended, or SlowSubscriber with `last` as the place to resume."""
         while True:
-            if self.ended is not None:
-                raise self.ended
+            self.check()
             if self.waiting:
                 return self.waiting.popleft()
             if self.too_slow:
@@ -130,12 +135,12 @@ class Hub(Generic[E]):
 
     async def join(self, topic_id: UUID, session_id: UUID) -> Subscriber[E]:
         """Start queueing the topic's events for a new stream; events told from now on are not missed."""
-        subscriber: Subscriber[E] = Subscriber(session_id)
         if topic_id not in self._topics:
             position = (await self.read(topic_id, None)).position
             # another stream may have opened the topic during that read
             self._topics.setdefault(topic_id, Topic(topic_id, position))
         topic = self._topics[topic_id]
+        subscriber: Subscriber[E] = Subscriber(session_id, topic.position)
         topic.subscribers.add(subscriber)
         if topic.reader is None:
             topic.reader = asyncio.create_task(self._tell(topic), name=f"hub-topic-{topic_id}")
@@ -174,6 +179,17 @@ class Hub(Generic[E]):
             except Unavailable:
                 await asyncio.sleep(WAIT_SECONDS[-1])
                 topic.stirred.set()
+            except Exception:
+                log.exception("events.reader_failed")
+                self._give_up(topic)
+                return
+
+    def _give_up(self, topic: Topic[E]) -> None:
+        """A stream without its reader would be silent for ever: end it, so that its client comes back."""
+        if self._topics.get(topic.id) is topic:
+            del self._topics[topic.id]
+        for subscriber in topic.subscribers:
+            subscriber.end(Unavailable())
 
     async def _catch_up(self, topic: Topic[E]) -> None:
         patience = iter(WAIT_SECONDS)
@@ -204,8 +220,12 @@ class Hub(Generic[E]):
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             everybody = [subscriber for topic in self._topics.values() for subscriber in topic.subscribers]
-            with contextlib.suppress(Unavailable):
+            try:
                 await self._end_invalid(everybody)
+            except Unavailable:
+                pass
+            except Exception:
+                log.exception("events.check_failed")  # and go on: nobody else ends these streams
 
     async def _listen(self, listening: asyncio.Event) -> None:
         """Keep one connection listening; after every new connection all topics catch up."""
@@ -214,7 +234,7 @@ class Hub(Generic[E]):
             try:
                 await self._listen_once(listening)
                 delay = 0.05
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except Exception as error:
                 log.warning("events.listener_away", error=type(error).__name__)
             self.connected = False
             await asyncio.sleep(delay)

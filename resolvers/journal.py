@@ -6,7 +6,7 @@ every transaction there has ended, and nothing can appear among them any more. A
 """
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,7 +22,7 @@ from resolvers import columns
 
 CHANNEL = "journal"
 HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-BATCH = 500
+BATCH = 100  # well below the queue of a stream: a burst must not look like a stream that nobody reads
 CURSOR = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})")
 
 
@@ -107,7 +107,7 @@ def cursor_from(text: str) -> Cursor:
     return int(match[1]), int(match[2])
 
 
-async def follow(viewer: Viewer, hub: Hub[JournalEvent], after: Cursor | None) -> AsyncIterator[JournalEvent]:
+async def follow(viewer: Viewer, hub: Hub[JournalEvent], after: Cursor | None) -> AsyncGenerator[JournalEvent, None]:
     """Every event of the viewer's institution behind the cursor (or from now on), past ones first, for ever.
 
     Raises StreamEnded when the session ends, SlowSubscriber when events are not taken fast enough.
@@ -117,11 +117,12 @@ async def follow(viewer: Viewer, hub: Hub[JournalEvent], after: Cursor | None) -
     assert viewer.session_id is not None
     subscriber = await hub.join(viewer.institution_id, viewer.session_id)
     try:
-        last = after or (0, 0)
+        last = after or subscriber.since
         more = after is not None
         while more:
-            batch = await read(viewer, last)
+            batch = await hub.read(viewer.institution_id, last)
             for event in batch.events:
+                subscriber.check()
                 yield event
             last = batch.position
             more = bool(batch.events) and batch.more

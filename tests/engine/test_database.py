@@ -29,7 +29,7 @@ async def killer(settings: Settings, open_database: None) -> AsyncIterator[Calla
 
     async def kill(like: str) -> int:
         killed: int = await connection.fetchval(
-            """SELECT count(pg_terminate_backend(pid, 2000)) FROM pg_stat_activity
+            """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE $1""",
             like,
         )
