@@ -22,6 +22,8 @@ from mailers.letters import Mail
 
 log = structlog.get_logger()
 TIMEOUT_SECONDS = 20
+LONGEST_REASON = 500
+DOTS_APART = re.compile(r"[^.]+(\.[^.]+)*")
 
 
 class TryLater(Exception):
@@ -32,19 +34,25 @@ class Refused(Exception):
     """The mail will never be taken."""
 
 
+def written_address(address: str) -> str:
+    """The address as mail writes it: in quotation marks before the @ where its dots stand against the rules."""
+    local, _, domain = address.rpartition("@")
+    return address if DOTS_APART.fullmatch(local) else f'"{local}"@{domain}'
+
+
 def message(mail: Mail, sender: str) -> EmailMessage:
     """The mail as it goes out: text and HTML, a stable Message-ID, marked as sent by a machine."""
     name, address = parseaddr(sender)
     written = EmailMessage(policy=SMTP_POLICY)
     written["From"] = Address(name, addr_spec=address)
-    written["To"] = Address(addr_spec=mail.address)
+    written["To"] = written_address(mail.address)
     written["Subject"] = mail.subject
     written["Date"] = format_datetime(datetime.now(UTC))
     written["Message-ID"] = f"<{mail.id}@{address.rpartition('@')[2]}>"
     written["Auto-Submitted"] = "auto-generated"
-    written["Content-Language"] = mail.language
     written.set_content(mail.text)
     written.add_alternative(mail.html, subtype="html")
+    written["Content-Language"] = mail.language  # last: add_alternative moves such headers into the first part
     return written
 
 
@@ -87,18 +95,25 @@ class Server:
     async def send(self, mail: Mail) -> None:
         """Hand the mail to the server. Raises TryLater or Refused."""
         try:
-            await aiosmtplib.send(message(mail, self.sender), **self.options)
+            receiver = [written_address(mail.address)]
+            await aiosmtplib.send(message(mail, self.sender), recipients=receiver, **self.options)
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _told(error.recipients[0]) from error
-        except aiosmtplib.SMTPAuthenticationError as error:
-            raise TryLater(f"The mail server does not accept our log-in: {error.code}") from error
-        except aiosmtplib.SMTPResponseException as error:
+        except aiosmtplib.SMTPDataError as error:
             raise _told(error) from error
+        except aiosmtplib.SMTPResponseException as error:
+            # Greeting, log-in or sender: the server does not take us, which says nothing about this mail.
+            raise TryLater(_reason(error)) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise TryLater(type(error).__name__) from error
 
 
 def _told(error: aiosmtplib.SMTPResponseException) -> TryLater | Refused:
-    """The server's answer: 5xx is for good, all else may change. Addresses in it do not reach the log."""
-    reason = re.sub(r"\S+@\S+", "<address>", f"{error.code} {error.message}")
-    return Refused(reason) if error.code >= 500 else TryLater(reason)  # SMTP's own border
+    """The server's answer to this mail: 5xx is for good, all else may change."""
+    return Refused(_reason(error)) if error.code >= 500 else TryLater(_reason(error))  # SMTP's own border
+
+
+def _reason(error: aiosmtplib.SMTPResponseException) -> str:
+    """The server's own words; addresses in them do not reach the log, nor do signs that are no text."""
+    words = re.sub(r"\S+@\S+", "<address>", f"{error.code} {error.message}"[:LONGEST_REASON])
+    return "".join(sign if sign.isprintable() else " " for sign in words)

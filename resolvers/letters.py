@@ -44,17 +44,25 @@ async def send_next(send: Send, public_url: str, now: datetime) -> bool:
 
 
 async def _send(letter: Row, send: Send, public_url: str, now: datetime) -> None:
-    row = Letter.filter(id=letter["id"])
+    row, tries = Letter.filter(id=letter["id"]), letter["tries"] + 1
     try:
         await send(_composed(letter, public_url))
-        await row.update(sent_at=now, tries=letter["tries"] + 1, last_error=None)
-    except TryLater as error:
-        wait = min(timedelta(minutes=2 ** letter["tries"]), LONGEST_WAIT)
-        await row.update(next_try_at=now + wait, tries=letter["tries"] + 1, last_error=str(error))
-        log.warning("letter.delayed", letter=str(letter["id"]), tries=letter["tries"] + 1, reason=str(error))
     except Refused as error:
-        await row.update(refused_at=now, tries=letter["tries"] + 1, last_error=str(error))
         log.warning("letter.refused", letter=str(letter["id"]), reason=str(error))
+        await row.update(refused_at=now, tries=tries, last_error=str(error))
+    except TryLater as error:
+        log.warning("letter.delayed", letter=str(letter["id"]), tries=tries, reason=str(error))
+        await row.update(next_try_at=now + wait_after(tries), tries=tries, last_error=str(error))
+    except Exception as error:  # a fault of ours in one letter must not stop all behind it
+        log.exception("letter.failed", letter=str(letter["id"]), tries=tries)
+        await row.update(next_try_at=now + wait_after(tries), tries=tries, last_error=type(error).__name__)
+    else:
+        await row.update(sent_at=now, tries=tries, last_error=None)
+
+
+def wait_after(tries: int) -> timedelta:
+    """How long to wait after so many tries: one minute, then twice as long each time, six hours at most."""
+    return min(timedelta(minutes=2 ** (tries - 1)), LONGEST_WAIT)
 
 
 def _composed(letter: Row, public_url: str) -> Mail:

@@ -3,14 +3,15 @@
 import asyncio
 import email
 import email.policy
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-PATIENCE_SECONDS = 10
+from tests.served import until
 
 
 def parsed(written: bytes) -> EmailMessage:
@@ -28,15 +29,6 @@ def text_of(mail: EmailMessage, kind: str = "plain") -> str:
     return text
 
 
-async def until(found: Callable[[], object]) -> None:
-    """Wait until something is there; what never comes fails the test."""
-    for _ in range(PATIENCE_SECONDS * 100):
-        if found():
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError(f"It did not come within {PATIENCE_SECONDS} seconds.")
-
-
 async def mails_in(folder: Path, count: int) -> list[EmailMessage]:
     """The mails in a folder, oldest first, once there are so many."""
     await until(lambda: len(_mails(folder)) >= count)
@@ -50,7 +42,8 @@ def _mails(folder: Path) -> list[EmailMessage]:
 class MailServer:
     """What was taken in, and what to say to `MAIL`, `RCPT` and `DATA` instead of yes."""
 
-    def __init__(self) -> None:
+    def __init__(self, users: Mapping[str, str]) -> None:
+        self.users = users
         self.url = ""
         self.taken: list[EmailMessage] = []
         self.recipients: list[str] = []
@@ -62,6 +55,8 @@ class MailServer:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """The sender's address."""
+        if self.users and not session.authenticated:
+            return "530 5.7.0 Authentication required"
         envelope.mail_from = address
         return self.says.get("MAIL", "250 OK")
 
@@ -84,13 +79,21 @@ class MailServer:
         await self.answering.wait()
         return "250 OK"
 
+    def knows(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, said: Any) -> AuthResult:
+        """Whether a log-in is one of the users'."""
+        assert isinstance(said, LoginPassword)
+        return AuthResult(handled=False, success=self.users.get(said.login.decode()) == said.password.decode())
+
 
 @asynccontextmanager
-async def mail_server_running() -> AsyncIterator[MailServer]:
-    """A server that listens inside the block."""
-    handler = MailServer()
+async def mail_server_running(port: int = 0, users: Mapping[str, str] | None = None) -> AsyncIterator[MailServer]:
+    """A server that listens inside the block; with users, it takes mail from them alone."""
+    handler = MailServer(users or {})
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(handler, hostname="localhost", loop=loop), "127.0.0.1", 0)
+    options: dict[str, Any] = {"authenticator": handler.knows, "auth_require_tls": False} if users else {}
+    server = await loop.create_server(
+        lambda: SMTP(handler, hostname="localhost", loop=loop, **options), "127.0.0.1", port
+    )
     handler.url = f"smtp+plain://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield handler

@@ -1,0 +1,379 @@
+"""Letters: none lost, none sent twice, whatever the mail server or a process does (N4, N5)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from engine import database
+from engine.clock import system_clock
+from mailers.post import Folder, Server
+from models.candidate import Candidate
+from models.letter import Letter
+from models.session import PasswordReset, reset_token
+from resolvers import letters
+from settings import MAIL_FROM, Settings
+from tests.conftest import START, ControlledClock, running
+from tests.mail_server import MailServer, mail_server_running, text_of
+from tests.served import Served, until
+from tests.world import World
+
+PUBLIC_URL = "https://results.example"
+
+stored = pytest.mark.usefixtures("open_database")
+
+
+class PostOffice:
+    """Writes letters, and sends what is due at the controlled time, as one worker does."""
+
+    def __init__(self, world: World, clock: ControlledClock, send: letters.Send) -> None:
+        self.world = world
+        self.clock = clock
+        self.send = send
+
+    async def write(self, address: str = "aoi@mail.example", language: str = "en") -> Letter:
+        """A letter to a candidate who forgot the password."""
+        candidate = await self.world.candidate(email=address, language=language)
+        reset = await PasswordReset.create(candidate_id=candidate.id, asked_at=self.clock())
+        await letters.write("password_reset", address, language, {"reset_id": str(reset.id)}, self.clock())
+        return await Letter.get(facts__contains={"reset_id": str(reset.id)})
+
+    async def deliver(self) -> bool:
+        """Send one letter that is due; tells whether there was one."""
+        return await letters.send_next(self.send, PUBLIC_URL, self.clock())
+
+
+@pytest.fixture
+def office(world: World, clock: ControlledClock, mail_server: MailServer, open_database: None) -> PostOffice:
+    """Sends through the mail server."""
+    return PostOffice(world, clock, Server(mail_server.url, MAIL_FROM).send)
+
+
+async def state(letter: Letter) -> tuple[int, datetime | None, datetime | None]:
+    """How often it was tried, when it was sent, when it was refused for good."""
+    row = await Letter.get(id=letter.id)
+    return row.tries, row.sent_at, row.refused_at
+
+
+async def test_letter_is_sent_once(office: PostOffice, mail_server: MailServer) -> None:
+    """N4."""
+    letter = await office.write()
+    assert [await office.deliver(), await office.deliver()] == [True, False]
+    assert mail_server.recipients == ["aoi@mail.example"]
+    assert await state(letter) == (1, START, None)
+
+
+@pytest.mark.parametrize(
+    ("language", "subject", "words"),
+    [
+        ("en", "Set a new password", "The link works once, for 60 minutes."),
+        ("ja", "パスワードの再設定", "このリンクは60分間、1回だけ有効です。"),
+    ],
+)
+async def test_mail_is_text_and_html_in_the_receivers_language(
+    office: PostOffice, mail_server: MailServer, language: str, subject: str, words: str
+) -> None:
+    """N5, A12."""
+    letter = await office.write(language=language)
+    await office.deliver()
+    [mail] = mail_server.taken
+    link = f"{PUBLIC_URL}/reset-password#{reset_token((await PasswordReset.get()).id)}"
+    for text in (text_of(mail), text_of(mail, "html")):
+        assert words in text
+        assert link in text
+    assert mail["Subject"] == subject
+    assert mail["To"] == "aoi@mail.example"
+    assert mail["From"] == MAIL_FROM
+    assert mail["Content-Language"] == language
+    assert f'lang="{language}"' in text_of(mail, "html")
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Message-ID"] == f"<{letter.id}@seiseki.example>"
+
+
+async def test_mail_holds_no_personal_data_beyond_its_address(office: PostOffice, mail_server: MailServer) -> None:
+    """N5."""
+    await office.write()
+    await office.deliver()
+    candidate = await Candidate.get()
+    written = text_of(mail_server.taken[0]) + text_of(mail_server.taken[0], "html")
+    for fact in (candidate.family_name, candidate.given_name, candidate.native_name, "aoi@mail.example"):
+        assert fact is not None
+        assert fact not in written
+
+
+async def test_letter_goes_with_the_transaction_that_wrote_it(office: PostOffice, mail_server: MailServer) -> None:
+    """N4: what is undone sends no mail, and what is not done yet does not either."""
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction():
+            await office.write()
+            raise ZeroDivisionError
+    assert not await office.deliver()
+    assert mail_server.taken == []
+
+
+async def test_delayed_letter_is_tried_again_after_longer_and_longer_waits(
+    office: PostOffice, mail_server: MailServer, clock: ControlledClock
+) -> None:
+    """N4: after 1, 2, 4 ... minutes, at the minute and not before, and never again after the tenth try."""
+    letter = await office.write()
+    mail_server.says["RCPT"] = "451 4.7.1 Greylisted, try again later"
+    waits = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    for tries, minutes in enumerate(waits, start=1):
+        assert await office.deliver()
+        clock.forward(minutes=minutes, microseconds=-1)
+        assert not await office.deliver()
+        clock.forward(microseconds=1)
+        assert await state(letter) == (tries, None, None)
+    assert await office.deliver()
+    clock.forward(days=365)
+    mail_server.says.clear()
+    assert not await office.deliver()
+    assert await state(letter) == (10, None, None)
+    assert (await Letter.get(id=letter.id)).last_error == "451 4.7.1 Greylisted, try again later"
+
+
+def test_no_wait_is_longer_than_six_hours() -> None:
+    """N4."""
+    assert [letters.wait_after(tries) for tries in (9, 10, 30)] == [timedelta(minutes=256), *[timedelta(hours=6)] * 2]
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+async def test_letter_delayed_at_any_command_arrives_in_the_end(
+    office: PostOffice, mail_server: MailServer, clock: ControlledClock, command: str
+) -> None:
+    """N4."""
+    letter = await office.write()
+    mail_server.says[command] = "452 4.3.1 Insufficient system storage"
+    assert await office.deliver()
+    mail_server.says.clear()
+    clock.forward(minutes=1)
+    assert await office.deliver()
+    assert mail_server.recipients == ["aoi@mail.example"]
+    assert await state(letter) == (2, START + timedelta(minutes=1), None)
+    assert (await Letter.get(id=letter.id)).last_error is None
+
+
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
+async def test_letter_refused_for_good_is_marked_and_not_tried_again(
+    office: PostOffice,
+    mail_server: MailServer,
+    clock: ControlledClock,
+    command: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """N4: with the server's reason, without the address."""
+    letter = await office.write()
+    mail_server.says[command] = "550 5.1.1 <aoi@mail.example>: no such user"
+    assert await office.deliver()
+    clock.forward(days=365)
+    assert not await office.deliver()
+    assert await state(letter) == (1, None, START)
+    assert (await Letter.get(id=letter.id)).last_error == "550 5.1.1 <address> no such user"
+    logged = capfd.readouterr().out
+    assert "letter.refused" in logged
+    assert "aoi@mail.example" not in logged
+
+
+async def test_server_that_does_not_take_us_as_sender_loses_no_letter(
+    office: PostOffice, mail_server: MailServer, clock: ControlledClock
+) -> None:
+    """N4: a wrong configuration says nothing about the receiver; it is mended and the letter goes."""
+    letter = await office.write()
+    mail_server.says["MAIL"] = "530 5.7.0 Authentication required"
+    assert await office.deliver()
+    assert await state(letter) == (1, None, None)
+    mail_server.says.clear()
+    clock.forward(minutes=1)
+    assert await office.deliver()
+    assert mail_server.recipients == ["aoi@mail.example"]
+
+
+@asynccontextmanager
+async def listening(answer: bytes) -> AsyncIterator[str]:
+    """A port that says one thing to everybody and hangs up."""
+
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answering, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@stored
+@pytest.mark.parametrize(
+    "greeting", [b"554 5.7.1 No service for you\r\n", b"421 Too busy\r\n", b"", b"\xff\x00HTTP/1.1\r\n"]
+)
+async def test_letter_waits_while_there_is_no_mail_server_to_speak_of(
+    world: World, clock: ControlledClock, greeting: bytes
+) -> None:
+    """N4: one that turns everybody away, hangs up, or is something else."""
+    async with listening(greeting) as address:
+        office = PostOffice(world, clock, Server(f"smtp+plain://{address}", MAIL_FROM).send)
+        letter = await office.write()
+        assert await office.deliver()
+    assert await state(letter) == (1, None, None)
+    clock.forward(minutes=1)
+    assert await office.deliver()  # by now nobody listens there at all
+    assert await state(letter) == (2, None, None)
+
+
+@stored
+async def test_letter_does_not_go_in_clear_where_tls_is_asked_for(
+    world: World, clock: ControlledClock, mail_server: MailServer
+) -> None:
+    """N4: `smtp://` means STARTTLS, and a server that lost it, or somebody in between, gets nothing."""
+    address = mail_server.url.removeprefix("smtp+plain://")
+    for scheme in ("smtp", "smtps"):
+        office = PostOffice(world, clock, Server(f"{scheme}://{address}", MAIL_FROM).send)
+        letter = await office.write()
+        assert await office.deliver()
+        assert await state(letter) == (1, None, None)
+    assert mail_server.taken == []
+
+
+@pytest.mark.parametrize(
+    "address", ["a..b@docomo.example", "ab.@docomo.example", ".ab@docomo.example", "a.b+c!#$%&'*/=?^_`{|}~-@d.example"]
+)
+async def test_addresses_of_japanese_telephones_get_their_mail(
+    office: PostOffice, mail_server: MailServer, address: str
+) -> None:
+    """N4: they were given out against the rules for dots, so they are written in quotation marks."""
+    await office.write(address)
+    assert await office.deliver()
+    assert mail_server.recipients == [address]
+    to = mail_server.taken[0]["To"]
+    assert [found.addr_spec for found in to.addresses] == [address]
+    assert not to.defects
+
+
+async def test_letter_that_cannot_be_written_does_not_stop_those_behind_it(
+    office: PostOffice, mail_server: MailServer, clock: ControlledClock
+) -> None:
+    """N4: a fault of ours in one letter."""
+    await letters.write("unheard_of", "aoi@mail.example", "en", {}, clock())
+    clock.forward(seconds=1)
+    await office.write("sora@mail.example")
+    assert [await office.deliver(), await office.deliver(), await office.deliver()] == [True, True, False]
+    assert mail_server.recipients == ["sora@mail.example"]
+    broken = await Letter.get(kind="unheard_of")
+    assert (broken.tries, broken.sent_at, broken.refused_at, broken.last_error) == (1, None, None, "LookupError")
+    clock.forward(minutes=1)
+    assert await office.deliver()
+
+
+async def test_letters_go_in_the_order_in_which_they_fell_due(
+    office: PostOffice, mail_server: MailServer, clock: ControlledClock
+) -> None:
+    """N4: one that was put off does not hold up the others."""
+    addresses = [f"candidate{number}@mail.example" for number in (3, 1, 2)]
+    for address in addresses:
+        await office.write(address)
+        clock.forward(seconds=1)
+    while await office.deliver():
+        pass
+    assert mail_server.recipients == addresses
+
+
+async def test_workers_beside_one_another_send_each_letter_once(office: PostOffice, mail_server: MailServer) -> None:
+    """N4: while one sends, the others take the next."""
+    for number in range(6):
+        await office.write(f"candidate{number}@mail.example")
+    mail_server.answering.clear()
+    workers = [asyncio.create_task(office.deliver()) for _ in range(8)]
+    await until(lambda: len(mail_server.taken) == 6)
+    mail_server.answering.set()
+    assert sorted(await asyncio.gather(*workers)) == [False] * 2 + [True] * 6
+    assert sorted(mail_server.recipients) == [f"candidate{number}@mail.example" for number in range(6)]
+
+
+async def test_letter_is_sent_again_with_its_message_id_when_the_process_dies_while_sending(
+    office: PostOffice, mail_server: MailServer, clock: ControlledClock, settings: Settings, tmp_path: Path
+) -> None:
+    """N4: the receiver's program can tell that it is the same mail."""
+    clock.now = system_clock()  # the other process has no other
+    letter = await office.write()
+    mail_server.answering.clear()
+    service = Served(tmp_path / "service", settings.database_url, {"SMTP_URL": mail_server.url}).start()
+    try:
+        await until(lambda: mail_server.taken, seconds=30)
+        assert await state(letter) == (0, None, None)
+        service.kill()
+    finally:
+        service.stop()
+    mail_server.answering.set()
+    await until(office.deliver)  # as soon as PostgreSQL notices the death
+    assert [mail["Message-ID"] for mail in mail_server.taken] == [f"<{letter.id}@seiseki.example>"] * 2
+    assert link_in(mail_server.taken[0]) == link_in(mail_server.taken[1]).replace(
+        PUBLIC_URL, f"http://localhost:{service.port}"
+    )
+    assert not await office.deliver()
+
+
+def link_in(mail: EmailMessage) -> str:
+    """The link of the mail."""
+    return next(line for line in text_of(mail).splitlines() if line.startswith("http"))
+
+
+async def test_service_goes_on_sending_after_the_mail_server_was_away(
+    world: World, clock: ControlledClock, settings: Settings, clean: None
+) -> None:
+    """N4: in one process, with no help from outside."""
+    async with mail_server_running() as server:
+        url = server.url
+    async with running(replace(settings, smtp_url=url), clock):
+        letter = await PostOffice(world, clock, Server(url, MAIL_FROM).send).write()
+        await until(lambda: tried(letter, 1))
+        async with mail_server_running(int(url.rpartition(":")[2])) as server:
+            clock.forward(minutes=1)
+            await until(lambda: tried(letter, 2))
+            assert server.recipients == ["aoi@mail.example"]
+
+
+async def tried(letter: Letter, times: int) -> bool:
+    """Whether a letter was tried so often."""
+    return (await state(letter))[0] == times
+
+
+@stored
+async def test_without_a_mail_server_mails_land_in_a_folder(
+    world: World, clock: ControlledClock, tmp_path: Path
+) -> None:
+    """N4: one file a mail, under the letter's id."""
+    office = PostOffice(world, clock, Folder(tmp_path / "var" / "mail", MAIL_FROM).send)
+    written = [await office.write(language=language) for language in ("en", "ja")]
+    assert [await office.deliver(), await office.deliver()] == [True, True]
+    files = sorted(path.name for path in await asyncio.to_thread(lambda: list((tmp_path / "var" / "mail").iterdir())))
+    assert files == sorted(f"{letter.id}.eml" for letter in written)
+
+
+@pytest.mark.parametrize(
+    "url", ["mail.example", "http://mail.example", "smtp://", "smtp+plain:///x", "smtp+starttls://mail.example"]
+)
+def test_address_of_a_mail_server_must_say_how_to_speak_to_it(url: str) -> None:
+    """N4: a wrong one is told when the service starts, not when the first mail is lost."""
+    with pytest.raises(ValueError, match="SMTP_URL must look like"):
+        Server(url, MAIL_FROM)
+
+
+@stored
+async def test_mail_server_gets_our_name_and_password(world: World, clock: ControlledClock) -> None:
+    """N4: written in the address, percent-encoded."""
+    async with mail_server_running(users={"seiseki@board.example": "p@ss:w/rd"}) as server:
+        wrong = server.url.replace("://", "://seiseki%40board.example:wrong@")
+        right = server.url.replace("://", "://seiseki%40board.example:p%40ss%3Aw%2Frd@")
+        office = PostOffice(world, clock, Server(wrong, MAIL_FROM).send)
+        letter = await office.write()
+        assert await office.deliver()
+        assert await state(letter) == (1, None, None)
+        clock.forward(minutes=1)
+        office.send = Server(right, MAIL_FROM).send
+        assert await office.deliver()
+        assert server.recipients == ["aoi@mail.example"]
