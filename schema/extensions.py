@@ -16,9 +16,16 @@ log = structlog.get_logger()
 
 UNEXPECTED = "Something went wrong here. It has been logged; tell us the request id if it happens again."
 AWAY = "The service cannot be reached for a moment. Nothing was done; try again."
-VARIABLE = re.compile(r"Variable '?\$?\w+'?")
-# Field suggestions can be switched off; those for arguments, types and input fields cannot, nor can echoes of input.
-TELLING = re.compile(r"\s*(Did you mean|, found|; found|, but got|got invalid value).*", re.DOTALL)
+# Strawberry switches off graphql-core's suggestions for fields only, and nothing switches off echoes of what was sent.
+TELLING = {
+    re.compile(pattern, re.DOTALL): instead
+    for pattern, instead in (
+        (r"(\s*Did you mean|[,;] found|\.? Found:|, but encountered).*", ""),
+        (r"(cannot represent [^:]*|Syntax Error: [^:]*):.*", r"\1"),
+        (r"Value '.*' does not exist", "This value does not exist"),
+        (r"(Unexpected \w+) '.*'", r"\1"),
+    )
+}
 
 
 def presented(error: GraphQLError, request_id: str, production: bool) -> GraphQLError:
@@ -26,26 +33,25 @@ def presented(error: GraphQLError, request_id: str, production: bool) -> GraphQL
 
     Whatever has no code yet and was caused by an exception of ours is a bug: it is logged in full and masked.
     """
-    cause = error.original_error
-    if isinstance(cause, GraphQLError):
-        error, cause = cause, cause.original_error
-    code = (error.extensions or {}).get("code")
+    code, cause = (error.extensions or {}).get("code"), error.original_error
+    while isinstance(cause, GraphQLError):  # located by graphql-core: which variable, or which field of the answer
+        code, cause = code or (cause.extensions or {}).get("code"), cause.original_error
     if code is None and cause is None:
         code = "BAD_USER_INPUT"  # of what Strawberry and graphql-core raise, only variables have no code by now
     if code is not None:
         return _coded(error, discreet(error.message) if production else error.message, code, request_id)
     for kind, (code, message) in EXPECTED.items():
         if isinstance(cause, kind):
-            return _coded(error, message or str(cause), code, request_id)
+            return _coded(error, message or str(cause), code, request_id, cause)
     log.error("operation.failed", path=error.path, exc_info=cause)
     return _coded(error, UNEXPECTED, "INTERNAL_SERVER_ERROR", request_id)
 
 
 def discreet(message: str) -> str:
-    """A message about a document or its variables without hints at names, and without what the client sent."""
-    if variable := VARIABLE.match(message):
-        return f"{variable[0]} has a value that is not of its type."
-    return TELLING.sub("", message)
+    """A message about a document or its variables without hints at names, and without the values in it."""
+    for pattern, instead in TELLING.items():
+        message = pattern.sub(instead, message)
+    return message if message.endswith((".", "?")) else f"{message}."
 
 
 EXPECTED: dict[type[BaseException], tuple[str, str]] = {
@@ -59,10 +65,12 @@ EXPECTED: dict[type[BaseException], tuple[str, str]] = {
 }
 
 
-def _coded(error: GraphQLError, message: str, code: Any, request_id: str) -> GraphQLError:
+def _coded(
+    error: GraphQLError, message: str, code: Any, request_id: str, cause: BaseException | None = None
+) -> GraphQLError:
     extensions: dict[str, Any] = {"code": code, "requestId": request_id}
-    if isinstance(error.original_error, errors.SlowSubscriber):
-        extensions["cursor"] = error.original_error.cursor
+    if isinstance(cause, errors.SlowSubscriber):
+        extensions["cursor"] = cause.cursor
     return GraphQLError(
         message,
         nodes=error.nodes,
