@@ -9,8 +9,9 @@ from strawberry.types.unset import UNSET
 HASHING = Cost(weight=100)  # a password is hashed: 50 ms of one core
 SEARCH = Cost(weight=10)
 COUNT = Cost(weight=10)  # rows are counted, not read
+SIZED_FIELDS = ("edges",)
 PAGE = ListSize(
-    slicing_arguments=["first"], sized_fields=["edges"], assumed_size=50, require_one_slicing_argument=False
+    slicing_arguments=["first"], sized_fields=[*SIZED_FIELDS], assumed_size=50, require_one_slicing_argument=False
 )
 ENTITIES = ListSize(
     slicing_arguments=["representations"], sized_fields=UNSET, assumed_size=1, require_one_slicing_argument=False

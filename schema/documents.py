@@ -5,12 +5,15 @@ from functools import lru_cache
 from typing import Any
 
 from graphql import DocumentNode, GraphQLError, parse
+from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
 MOST_TOKENS = 4000
 KEPT_TEXT = 16 * 1024  # longer ones are rare, and keeping 500 of them would cost more than it saves
 MOST_MEASURES = 32
+# graphql-core's own budget lets one document of a few KB hold a core for a second.
+overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 50_000
 
 
 class Document:

@@ -4,7 +4,8 @@ One walk over the document, each fragment once however often it is spread: Straw
 again at each spread, so that 18 fragments which spread each other twice keep them busy for hours.
 
 Cost: an object costs 1 and a scalar 0 unless `@cost` says otherwise; a list costs its size times what is selected of
-one element. The size is the slicing argument's value, or what `@listSize` assumes. A mutation costs 10 more.
+one element. The size is the slicing argument's value, or what `@listSize` assumes; where it names `sizedFields`, only
+those are lists of that size. A mutation costs 10 more.
 """
 
 from collections.abc import Mapping
@@ -37,10 +38,11 @@ from graphql import (
 )
 from strawberry.federation.schema_directives import ListSize
 
-from schema.costs import cost_of, list_size_of
+from schema.costs import SIZED_FIELDS, cost_of, list_size_of
 from schema.documents import Document
 
 MUTATION_COST = 10
+LARGEST = 2**31 - 1  # of an Int; more digits than Python turns into a number must not reach it
 INTROSPECTION = ("__schema", "__type", "_service")
 COMPOSITE = (GraphQLObjectType, GraphQLInterfaceType, GraphQLUnionType)
 
@@ -54,6 +56,7 @@ class Measure:
     aliases: int = 0
     directives: int = 0
     cost: int = 0
+    sized: int = 0  # cost of the fields that some `sizedFields` names: as often as the field above them says
     introspects: bool = False
 
     def and_then(self, other: "Measure") -> "Measure":
@@ -64,6 +67,7 @@ class Measure:
             self.aliases + other.aliases,
             self.directives + other.directives,
             self.cost + other.cost,
+            self.sized + other.sized,
             self.introspects or other.introspects,
         )
 
@@ -71,7 +75,10 @@ class Measure:
 def measured(
     schema: GraphQLSchema, document: Document, name: str | None, variables: Mapping[str, Any] | None
 ) -> Measure:
-    """The measure of the operation that will run. Raises GraphQLError when the name does not tell which one that is."""
+    """The measure of the operation that will run.
+
+    Raises GraphQLError when the name does not tell which one that is, or when its fragments go too deep to follow.
+    """
     sizes = {key: size for key, value in (variables or {}).items() if (size := _size(value)) is not None}
     key = (name, *sorted(sizes.items()))
     known: Measure | None = document.measures.get(key)
@@ -82,16 +89,27 @@ def measured(
 
 
 def _size(value: Any) -> int | None:
-    """What a variable can be for a cost: a number, or the length of a list."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+    """What a variable can be for a cost: a number (JSON's 100.0 is an Int too), or the length of a list."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(min(value, LARGEST))
     return len(value) if isinstance(value, list) else None
+
+
+def _written_size(value: Any) -> int | None:
+    """The same for a value in the document."""
+    if isinstance(value, IntValueNode):
+        return int(value.value) if len(value.value) < len(str(LARGEST)) else LARGEST
+    return len(value.values) if isinstance(value, ListValueNode) else None
 
 
 def _measured(schema: GraphQLSchema, node: DocumentNode, name: str | None, sizes: dict[str, int]) -> Measure:
     operation = operation_of(node, name)
     walk = Walk(schema, node, _defaults(operation) | sizes)
-    whole = walk.selections(operation.selection_set, schema.get_root_type(operation.operation))
+    try:
+        whole = walk.selections(operation.selection_set, schema.get_root_type(operation.operation))
+    except RecursionError:
+        message = "The operation is too large: its fragments are nested too deeply."
+        raise GraphQLError(message, extensions={"code": "OPERATION_TOO_LARGE"}) from None
     extra = MUTATION_COST if operation.operation is OperationType.MUTATION else 0
     return whole.and_then(Measure(directives=len(operation.directives or ()), cost=extra))
 
@@ -110,9 +128,9 @@ def operation_of(document: DocumentNode, name: str | None) -> OperationDefinitio
 def _defaults(operation: OperationDefinitionNode) -> dict[str, int]:
     """Sizes of variables that have a default."""
     return {
-        one.variable.name.value: int(one.default_value.value)
+        one.variable.name.value: size
         for one in operation.variable_definitions or ()
-        if isinstance(one.default_value, IntValueNode)
+        if (size := _written_size(one.default_value)) is not None
     }
 
 
@@ -160,29 +178,33 @@ class Walk:
         name = node.name.value
         field = on.fields.get(name) if isinstance(on, GraphQLObjectType | GraphQLInterfaceType) else None
         below = self.selections(node.selection_set, get_named_type(field.type) if field else None)
+        cost = self._cost(node, field, below)
+        is_sized = name in SIZED_FIELDS
         return Measure(
             below.depth + 1,
             below.fields + 1,
             below.aliases + (node.alias is not None),
             below.directives,
-            self._cost(node, field, below.cost),
+            0 if is_sized else cost,
+            cost if is_sized else 0,
             below.introspects or name in INTROSPECTION,
         )
 
-    def _cost(self, node: FieldNode, field: GraphQLField | None, below: int) -> int:
+    def _cost(self, node: FieldNode, field: GraphQLField | None, below: Measure) -> int:
         if field is None:
-            return below
+            return below.cost + below.sized
         composite = isinstance(get_named_type(field.type), COMPOSITE)
-        own = cost_of(field)
-        each = below + (int(composite) if own is None else 0)
-        size = self._list_size(node, field)
-        return (own or 0) + each * max(size, 1)
-
-    def _list_size(self, node: FieldNode, field: GraphQLField) -> int:
-        """How many elements a field answers: 1 where it is no list."""
+        own, each = cost_of(field), 0
+        if own is None:
+            own, each = 0, int(composite)
         declared = list_size_of(field)
-        if declared is None:
-            return 1
+        size = max(self._list_size(node, field, declared), 1) if declared else 1
+        if declared and declared.sized_fields:
+            return own + each + below.cost + size * below.sized
+        return own + size * (each + below.cost + below.sized)
+
+    def _list_size(self, node: FieldNode, field: GraphQLField, declared: ListSize) -> int:
+        """How many elements a field answers: 1 where it is no list."""
         for argument in declared.slicing_arguments or ():
             size = self._argument(node, field, argument)
             if size is not None:
@@ -197,11 +219,7 @@ class Walk:
         return default if isinstance(default, int) else None
 
     def _value(self, value: Any) -> int | None:
-        if isinstance(value, IntValueNode):
-            return int(value.value)
-        if isinstance(value, ListValueNode):
-            return len(value.values)
-        return self.sizes.get(value.name.value) if isinstance(value, VariableNode) else None
+        return self.sizes.get(value.name.value) if isinstance(value, VariableNode) else _written_size(value)
 
 
 def _is_sized(type_: GraphQLOutputType, declared: ListSize) -> bool:
