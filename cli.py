@@ -16,7 +16,7 @@ import uvicorn
 from app import create_app
 from demo.load import load as load_demo
 from engine import database, embedded, keys, log, migrations
-from engine.clock import system_clock
+from engine.clock import Clock, system_clock
 from resolvers import exams
 from schema.build import schema
 from settings import Settings
@@ -108,7 +108,17 @@ async def opened(url: str) -> AsyncIterator[None]:
 def serve(settings: Settings, demo: bool) -> int:
     """Serve until SIGTERM or Ctrl-C; requests that run are finished first."""
     asyncio.run(prepare(settings, demo))
-    app = create_app(settings)
+    server = server_of(settings)
+    _tell(settings)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays; collections look at requests' rows only
+    server.run()
+    return 0 if server.started else 1
+
+
+def server_of(settings: Settings, clock: Clock = system_clock) -> Server:
+    """The service behind a uvicorn with the limits that it has not got of itself."""
+    app = create_app(settings, clock)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -121,12 +131,7 @@ def serve(settings: Settings, demo: bool) -> int:
         server_header=False,
         log_config=None,
     )
-    _tell(settings)
-    gc.collect()
-    gc.freeze()  # what is loaded now stays; collections look at requests' rows only
-    server = Server(config, app.state.services)
-    server.run()
-    return 0 if server.started else 1
+    return Server(config, app.state.services)
 
 
 def _connections(settings: Settings) -> type[Connection]:

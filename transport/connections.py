@@ -1,55 +1,68 @@
-"""Connections before there is a request: how many one address may open, how large and how slow a request's head may be.
+"""Connections round their requests: how many one address may open, how large and how slow a request's head may be,
+and how long an answer may lie unread.
 
-Uvicorn leaves all three open: it reads headers without a limit, waits for them for ever, and counts no addresses.
+Uvicorn leaves all of it open: it reads headers without a limit, waits for them for ever, counts no addresses, and
+keeps for ever what nobody reads. What is no HTTP it answers with text.
 """
 
 import asyncio
+import uuid
 from collections import Counter
 from typing import Any
 
 import orjson
+import structlog
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from transport.middleware import SECURITY_HEADERS
+
 LONGEST_ADDRESS = 8 * 1024
 LARGEST_HEAD = 32 * 1024
 HEAD_SECONDS = 15
+UNREAD_SECONDS = 30
+
+log = structlog.get_logger()
 
 
 class Refusal:
     """An app that answers one thing: a coded error, and the end of the connection."""
 
-    def __init__(self, status: int, message: str) -> None:
-        error = {"message": message, "extensions": {"code": "BAD_REQUEST"}}
-        self.response = Response(
-            orjson.dumps({"errors": [error]}),
-            status,
-            headers={"Connection": "close", "Cache-Control": "no-store"},
-            media_type="application/json",
-        )
+    def __init__(self, status: int, message: str, code: str = "BAD_REQUEST") -> None:
+        self.status = status
+        self.message = message
+        self.code = code
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.response(scope, receive, send)
+        await self._response()(scope, receive, send)
 
-    @property
     def written(self) -> bytes:
         """The same answer for a connection whose request never came to an app."""
-        status = f"HTTP/1.1 {self.response.status_code} \r\n".encode()
-        head = b"".join(name + b": " + value + b"\r\n" for name, value in self.response.raw_headers)
-        return status + head + b"\r\n" + bytes(self.response.body)
+        response = self._response()
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
+        return f"HTTP/1.1 {self.status} \r\n".encode() + head + b"\r\n" + bytes(response.body)
+
+    def _response(self) -> Response:
+        request_id = uuid.uuid4().hex
+        log.info("connection.refused", status=self.status, request_id=request_id)
+        error = {"message": self.message, "extensions": {"code": self.code, "requestId": request_id}}
+        own = {"Connection": "close", "Cache-Control": "no-store", "X-Request-Id": request_id}
+        body = orjson.dumps({"errors": [error]})
+        return Response(body, self.status, headers=SECURITY_HEADERS | own, media_type="application/json; charset=utf-8")
 
 
+NOT_HTTP = Refusal(400, "This is not a request by HTTP.")
 TOO_LONG_ADDRESS = Refusal(414, f"The address may have at most {LONGEST_ADDRESS} bytes; use POST.")
 TOO_LARGE_HEAD = Refusal(431, f"The headers may have at most {LARGEST_HEAD} bytes.")
 TOO_SLOW = Refusal(408, f"The headers must be sent within {HEAD_SECONDS} seconds.")
-TOO_MANY = Refusal(429, "Too many connections from this address.")
+TOO_MANY = Refusal(429, "Too many connections from this address.", "TOO_MANY_CONNECTIONS")
 
 open_by_address: Counter[str] = Counter()
 
 
 class Connection(HttpToolsProtocol):
-    """One connection, whose head is limited in size and time."""
+    """One connection, whose heads are limited in size and time, and its unread answers in time."""
 
     most_per_address = 1000
 
@@ -59,6 +72,7 @@ class Connection(HttpToolsProtocol):
         self._head_size = 0
         self._head_open = False
         self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -68,6 +82,7 @@ class Connection(HttpToolsProtocol):
         if open_by_address[self._address] > self.most_per_address:
             self._refuse(TOO_MANY)
         self._await_head()
+        self._watch_unread(0)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
@@ -75,12 +90,17 @@ class Connection(HttpToolsProtocol):
 
     def _leave(self) -> None:
         self._head_came()
+        if self._watch is not None:
+            self._watch.cancel()
         open_by_address[self._address] -= 1
         if not open_by_address[self._address]:
             del open_by_address[self._address]
 
     def handle_websocket_upgrade(self) -> None:
         """From here on the socket is counted by transport/websocket.py."""
+        if isinstance(self.app, Refusal):
+            self._refuse(self.app)
+            return
         self._leave()
         super().handle_websocket_upgrade()
 
@@ -104,6 +124,7 @@ class Connection(HttpToolsProtocol):
     def _judged(self) -> ASGIApp:
         """The service, or a refusal for a head that is too large."""
         if len(self.url) > LONGEST_ADDRESS:
+            self.url = b"/"  # one of more than 64 KiB would be no HTTP to its parser
             return TOO_LONG_ADDRESS
         size = sum(len(name) + len(value) + 4 for name, value in self.headers)
         return TOO_LARGE_HEAD if size > LARGEST_HEAD else self._service
@@ -118,7 +139,21 @@ class Connection(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
+    def _watch_unread(self, before: int) -> None:
+        """Cut off a client that has read nothing of a whole answer since the last look."""
+        left = self.transport.get_write_buffer_size()
+        first = self.cycle is None
+        is_whole = first or self.cycle.response_complete or self.transport.is_closing()
+        if is_whole and 0 < before <= left:
+            self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(UNREAD_SECONDS, self._watch_unread, left if is_whole else 0)
+
+    def send_400_response(self, msg: str) -> None:
+        """Coded, as all answers are."""
+        self._refuse(NOT_HTTP)
+
     def _refuse(self, refusal: Refusal) -> None:
         if not self.transport.is_closing():
-            self.transport.write(refusal.written)
+            self.transport.write(refusal.written())
             self.transport.close()
