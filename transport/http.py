@@ -21,7 +21,7 @@ from schema.extensions import AWAY, UNEXPECTED, presented
 from settings import Settings
 from transport import asking, requests, streams
 from transport.gates import TooMany, asker
-from transport.negotiation import EVENTS, GRAPHQL, JSON, MULTIPART, answers, chosen, media_type
+from transport.negotiation import EVENTS, GRAPHQL, JSON, MULTIPART, accept_of, answers, chosen, media_type
 from transport.operations import Operation, checked, formatted, is_request_error
 from transport.requests import BadRequest
 from transport.services import Services
@@ -65,7 +65,7 @@ class GraphQLOverHTTP:
         operation = checked(await requests.read(request), may_introspect(request, self.services.settings))
         if request.method == "GET" and operation.type is not OperationType.QUERY:
             raise BadRequest(405, "Only queries may be sent by GET.", Allow="POST")
-        wanted = media_type(request.headers.get("accept"), operation.type)
+        wanted = media_type(accept_of(request.headers), operation.type)
         if wanted is None:
             raise BadRequest(406, _not_acceptable(operation.type))
         context = await self._context(request, operation)
@@ -94,10 +94,16 @@ class GraphQLOverHTTP:
         return response
 
     def _request_error(self, request: Request, error: GraphQLError) -> Response:
-        """A document that cannot run: 400 for those who know the newer type, 200 as ever for the others."""
-        kind = chosen(request.headers.get("accept"), answers(request.headers.get("accept"))) or JSON
-        shown = presented(error, request_id(request), self.services.settings.production)
-        return answer({"errors": [shown.formatted]}, 400 if kind == GRAPHQL else 200, kind)
+        """A document that cannot run: 400 for those who know the newer type, 200 as ever for the others.
+
+        Where only a stream is wanted, the error is its one result: the protocol of server-sent events asks for that.
+        """
+        accept = accept_of(request.headers)
+        kind, stream = chosen(accept, answers(accept)), chosen(accept, (EVENTS, MULTIPART))
+        body = {"errors": [presented(error, request_id(request), self.services.settings.production).formatted]}
+        if kind is None and stream is not None:
+            return streams.told(body, stream)
+        return answer(body, 400 if kind == GRAPHQL else 200, kind or JSON)
 
 
 def _patient(send: Send) -> Send:
@@ -152,6 +158,6 @@ def refused(
     request: HTTPConnection, status: int, message: str, code: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A coded GraphQL error for a request that was not run."""
-    accept = request.headers.get("accept")
+    accept = accept_of(request.headers)
     error = {"message": message, "extensions": {"code": code, "requestId": request_id(request)}}
     return answer({"errors": [error]}, status, chosen(accept, answers(accept)) or JSON, headers)

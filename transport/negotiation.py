@@ -1,6 +1,7 @@
 """Which of our answers a client wants, by its Accept header (RFC 9110, q-values; GraphQL over HTTP)."""
 
 from graphql import OperationType
+from starlette.datastructures import Headers
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -17,6 +18,11 @@ def media_type(accept: str | None, operation: OperationType) -> str | None:
     if operation is OperationType.SUBSCRIPTION:
         return chosen(accept, (EVENTS, MULTIPART)) if accept else None
     return chosen(accept, answers(accept)) or chosen(accept, (EVENTS,))
+
+
+def accept_of(headers: Headers) -> str | None:
+    """What the client takes; several Accept headers are one list."""
+    return ", ".join(headers.getlist("accept")) or None
 
 
 def answers(accept: str | None) -> tuple[str, str]:
