@@ -42,14 +42,14 @@ async def read(request: Request) -> GraphQLRequest:
         raise BadRequest(415, "Send the operation as application/json.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise BadRequest(415, "Send the body without Content-Encoding.")
-    return checked(_json(await _body(request), "body"))
+    return checked(json_of(await _body(request), "body"))
 
 
 def _from_address(request: Request) -> dict[str, Any]:
     given: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if given.get(name):
-            given[name] = _json(given[name].encode("utf-8", "surrogatepass"), name)
+            given[name] = json_of(given[name].encode("utf-8", "surrogatepass"), name)
     return given
 
 
@@ -77,8 +77,8 @@ async def _pieces(request: Request) -> bytes:
     return bytes(pieces)
 
 
-def _json(text: bytes, where: str) -> Any:
-    """JSON as RFC 8259 has it; `orjson` refuses NaN, numbers beyond 64 bits and what is not UTF-8."""
+def json_of(text: bytes, where: str) -> Any:
+    """JSON as RFC 8259 has it; `orjson` refuses NaN, infinite numbers and what is not UTF-8. Raises BadRequest."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:

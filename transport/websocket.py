@@ -4,10 +4,12 @@ Strawberry's handler speaks the protocol. Ours mends: a context for the life of 
 go stale (one per operation here); queries and mutations, which a `complete` would cancel half-way (refused here);
 messages of the wrong shape, which end the connection with 1006 and bring clients back for ever (4400 here);
 `connection_init` with a payload of null, which the protocol allows; a syntax error, which closes the whole socket
-(an `error` here); and no limit on the rate of messages.
+(an `error` here); one subscription too many, which is refused without a code; reasons that are too long for a closing
+frame, which end in 1006 too; and no limit on the rate of messages.
 """
 
 import contextlib
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +19,7 @@ from graphql import GraphQLError, OperationType
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
+from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
@@ -41,6 +43,7 @@ INIT_SECONDS = 10
 MOST_SUBSCRIPTIONS = 20
 MESSAGES_PER_SECOND = 50
 MESSAGES_AT_ONCE = 200
+LONGEST_REASON = 123  # bytes, by RFC 6455
 
 log = structlog.get_logger()
 
@@ -92,7 +95,22 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         """A payload of null is none."""
         if message.get("payload") is None:
             message = {**message, "payload": {}}
-        await super().handle_connection_init(message)
+        try:
+            await super().handle_connection_init(message)
+        except errors.Unavailable:
+            await self.websocket.close(1013, AWAY)
+
+    async def handle_subscribe(self, message: Any) -> None:
+        """Refuse one too many for this socket."""
+        is_new = self.connection_acknowledged and message["id"] not in self.operations
+        if is_new and len(self.operations) >= MOST_SUBSCRIPTIONS:
+            error = GraphQLError(
+                "Too many subscriptions are open on this socket.",
+                extensions={"code": "TOO_MANY_STREAMS", "requestId": request_id(self.context.request)},
+            )
+            await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+        else:
+            await super().handle_subscribe(message)
 
     async def run_operation(self, operation: Running[Any, None]) -> None:
         """Run one subscription; whatever is wrong with it ends it alone, never the connection."""
@@ -173,10 +191,19 @@ def _is_operation(payload: Any) -> bool:
     )
 
 
+class Socket(ASGIWebSocketAdapter):
+    """An open socket."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close it, with as much of the reason as there is room for."""
+        await super().close(code, reason.encode()[:LONGEST_REASON].decode(errors="ignore"))
+
+
 class GraphQLOverWebSocket(GraphQL[Any, None]):
     """The endpoint for sockets; one per process."""
 
     graphql_transport_ws_handler_class = Handler
+    websocket_adapter_class = Socket
 
     def __init__(self, services: Services) -> None:
         super().__init__(
@@ -184,7 +211,7 @@ class GraphQLOverWebSocket(GraphQL[Any, None]):
             graphql_ide=None,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
-            max_subscriptions_per_connection=MOST_SUBSCRIPTIONS,
+            max_subscriptions_per_connection=None,
             allowed_origins=services.settings.allowed_origins,
         )
         self.services = services
@@ -219,4 +246,7 @@ class GraphQLOverWebSocket(GraphQL[Any, None]):
 
     def decode_json(self, data: str | bytes) -> object:
         """As for requests: nothing that is nested without end."""
-        return orjson.loads(data)
+        try:
+            return requests.json_of(data.encode() if isinstance(data, str) else data, "message")
+        except BadRequest as error:
+            raise json.JSONDecodeError(str(error), "", 0) from None
