@@ -13,17 +13,32 @@ import httpx2
 import hypothesis
 import pytest
 import schemathesis
-from graphql import NameNode, Node, ObjectFieldNode, StringValueNode, Visitor, parse, print_ast, visit
+from graphql import (
+    ArgumentNode,
+    IntValueNode,
+    NameNode,
+    Node,
+    ObjectFieldNode,
+    StringValueNode,
+    Visitor,
+    parse,
+    print_ast,
+    visit,
+)
 from hypothesis import HealthCheck, Phase, strategies
 from hypothesis_graphql import nodes
 from schemathesis.graphql import scalar
 
+from models.consent import CONSENT_VERSION
+from models.institution import Institution
+from models.result import Result
+from models.share import Share
 from settings import Settings
 from tests.client import Client
 from tests.served import Served
 from tests.world import PASSWORD, World, gid
 
-EXAMPLES = 12  # of each operation, as each viewer
+EXAMPLES = 8  # of each operation, as each viewer
 OWN = "Aoba Gakuin"  # the institution, which everybody may see
 MARK = "Zyxwvut"  # in every row that none of the three viewers may see
 NOT_FOR_CLIENTS = ("INTERNAL_SERVER_ERROR",)
@@ -36,14 +51,14 @@ class Fuzzed:
 
     url: str
     tokens: dict[str, str | None]
-    values: list[str]
+    values: dict[str, list[str]]
 
 
 @pytest.fixture
 async def fuzzed(settings: Settings, open_database: None, tmp_path: Path) -> AsyncIterator[Fuzzed]:
     world = World(lambda: datetime.now(UTC))
-    candidate, verifier, values = await _seen(world)
-    values += await _unseen(world)
+    candidate, verifier, rows = await _seen(world)
+    rows += await _unseen(world)
     served = Served(tmp_path / "served", settings.database_url, {"OPERATIONS_PER_VIEWER": "1000"}).start()
     try:
         await asyncio.to_thread(served.ready)
@@ -54,29 +69,45 @@ async def fuzzed(settings: Settings, open_database: None, tmp_path: Path) -> Asy
                 "candidate": (await client.log_in(candidate, PASSWORD)).token,
                 "verifier": (await client.log_in_by_email(verifier, PASSWORD)).token,
             }
-        yield Fuzzed(served.url, tokens, values)
+        yield Fuzzed(served.url, tokens, _values(rows, candidate))
     finally:
         await asyncio.to_thread(served.stop)
 
 
-async def _seen(world: World) -> tuple[str, str, list[str]]:
-    """What the three viewers own: log-in names of the candidate and the verifier, and ids."""
+async def _seen(world: World) -> tuple[str, str, list[Any]]:
+    """What the three viewers own: log-in names of the candidate and the verifier, and rows."""
     entry = await world.entry()
     result, institution = await world.result(entry), await world.institution("Aoba Gakuin University")
-    await world.share(result, institution)
+    share = await Share.get(id=await world.share(result, institution))
     verifier = await world.verifier(institution, is_primary=True)
-    return entry.id_number, verifier.email, [gid(result), gid(institution), gid(verifier), entry.id_number]
+    return entry.id_number, verifier.email, [result, institution, verifier, share]
 
 
-async def _unseen(world: World) -> list[str]:
+async def _unseen(world: World) -> list[Any]:
     """What belongs to others, marked wherever text can be marked."""
     candidate = await world.candidate(family_name=MARK, given_name=MARK, native_name=MARK, email=f"{MARK}@mail.example")
     result = await world.result(await world.entry(candidate), statement_number=f"S{MARK}")
     institution = await world.institution(f"Quiet {MARK}")
-    share_id = await world.share(result, institution)
+    share = await Share.get(id=await world.share(result, institution))
     verifier = await world.verifier(institution, name=MARK, email=f"{MARK}@office.example")
     await world.suspend(institution)
-    return [gid(candidate), gid(result), gid(institution), gid(verifier), f"S{MARK}", str(share_id)]
+    return [candidate, result, institution, verifier, share]
+
+
+def _values(rows: list[Any], id_number: str) -> dict[str, list[str]]:
+    """What exists, by the name of the argument or input field that takes it."""
+    ids = {kind: [gid(row) for row in rows if isinstance(row, kind)] for kind in (Result, Institution, Share)}
+    return {
+        "id": [gid(row) for row in rows],
+        "resultId": ids[Result],
+        "institutionId": ids[Institution],
+        "shareId": ids[Share],
+        "statementNumber": [row.statement_number for row in rows if isinstance(row, Result)],
+        "search": ["ao", OWN, MARK],
+        "code": ["C1_ADVANCED"],
+        "idNumber": [id_number],
+        "consentVersion": [CONSENT_VERSION],
+    }
 
 
 TYPES = ("Candidate", "Entry", "Exam", "Institution", "Result", "Share", "VerifierUser", "DownloadTemplate", "Nope")
@@ -93,16 +124,22 @@ def _member(name: str, value: str) -> ObjectFieldNode:
     return ObjectFieldNode(name=NameNode(value=name), value=nodes.String(value))
 
 
-def worth_trying(document: str, values: list[str]) -> str:
-    """The document with some of its strings replaced by values that exist; the same ones for the same document."""
+def worth_trying(document: str, values: dict[str, list[str]]) -> str:
+    """The document with most of its ids and numbers replaced by ones that exist; the same document gets the same."""
     dice = random.Random(document)
 
+    def exists(node: ArgumentNode | ObjectFieldNode) -> Node | None:
+        known = values.get(node.name.value)
+        if known is None or not isinstance(node.value, StringValueNode | IntValueNode) or dice.random() < 0.2:
+            return None
+        return type(node)(name=node.name, value=StringValueNode(value=dice.choice(known)))
+
     class Replace(Visitor):
-        def enter_string_value(self, node: StringValueNode, *_: Any) -> Node | None:
-            known = (*TYPES, *KEYS)
-            return (
-                StringValueNode(value=dice.choice(values)) if node.value not in known and dice.random() < 0.6 else None
-            )
+        def enter_argument(self, node: ArgumentNode, *_: Any) -> Node | None:
+            return exists(node)
+
+        def enter_object_field(self, node: ObjectFieldNode, *_: Any) -> Node | None:
+            return exists(node)
 
     return print_ast(visit(parse(document), Replace()))
 
@@ -132,7 +169,7 @@ def _try_all(kind: str, fuzzed: Fuzzed) -> list[str]:
     return told
 
 
-def _try(case_of: Any, http: httpx2.Client, values: list[str], told: list[str]) -> None:
+def _try(case_of: Any, http: httpx2.Client, values: dict[str, list[str]], told: list[str]) -> None:
     @hypothesis.settings(
         max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
