@@ -80,7 +80,7 @@ def server_url() -> str:
 def database_url(server_url: str, worker_id: str) -> Iterator[str]:
     """Address of this worker's database, copied from a migrated template."""
     name = f"test_{worker_id}"
-    asyncio.run(_copy_of_template(server_url, name))
+    asyncio.run(copy_of_template(server_url, name))
     yield with_name(server_url, name)
 
 
@@ -89,7 +89,8 @@ def with_name(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}", netloc=urlsplit(url).netloc or "postgres@"))
 
 
-async def _copy_of_template(server_url: str, name: str) -> None:
+async def copy_of_template(server_url: str, name: str) -> None:
+    """A migrated database without rows but the exams, under this name."""
     connection = await asyncpg.connect(server_url)
     try:
         await connection.execute("SELECT pg_advisory_lock(1)")
