@@ -29,6 +29,11 @@ def text_of(mail: EmailMessage, kind: str = "plain") -> str:
     return text
 
 
+def link_in(mail: EmailMessage) -> str:
+    """The link of a mail."""
+    return next(line for line in text_of(mail).splitlines() if line.startswith("http"))
+
+
 async def mails_in(folder: Path, count: int) -> list[EmailMessage]:
     """The mails in a folder, oldest first, once there are so many."""
     await until(lambda: len(_mails(folder)) >= count)

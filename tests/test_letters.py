@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from models.session import PasswordReset, reset_token
 from resolvers import letters
 from settings import MAIL_FROM, Settings
 from tests.conftest import START, ControlledClock, running
-from tests.mail_server import MailServer, mail_server_running, text_of
+from tests.mail_server import MailServer, link_in, mail_server_running, text_of
 from tests.served import Served, until
 from tests.world import World
 
@@ -315,11 +314,6 @@ async def test_letter_is_sent_again_with_its_message_id_when_the_process_dies_wh
         PUBLIC_URL, f"http://localhost:{service.port}"
     )
     assert not await office.deliver()
-
-
-def link_in(mail: EmailMessage) -> str:
-    """The link of the mail."""
-    return next(line for line in text_of(mail).splitlines() if line.startswith("http"))
 
 
 async def test_service_goes_on_sending_after_the_mail_server_was_away(
