@@ -20,12 +20,13 @@ AWAY = "The service cannot be reached for a moment. Nothing was done; try again.
 TELLING = {
     re.compile(pattern, re.DOTALL): instead
     for pattern, instead in (
-        (r"(\s*Did you mean|[,;] found|\.? Found:|, but encountered).*", ""),
+        (r"( Did you mean|[,;] found|\.? Found:|, but encountered).*", ""),
         (r"(cannot represent [^:]*|Syntax Error: [^:]*):.*", r"\1"),
-        (r"Value '.*' does not exist", "This value does not exist"),
-        (r"(Unexpected \w+) '.*'", r"\1"),
+        (r"Value '(.*' does not exist|.*)", "This value does not exist"),
+        (r"(Unexpected \w+) '.*", r"\1"),
     )
 }
+LONGEST_MESSAGE = 1000  # they may hold a whole body, and searching that takes its length squared
 
 
 def presented(error: GraphQLError, request_id: str, production: bool) -> GraphQLError:
@@ -39,7 +40,8 @@ def presented(error: GraphQLError, request_id: str, production: bool) -> GraphQL
     if code is None and cause is None:
         code = "BAD_USER_INPUT"  # of what Strawberry and graphql-core raise, only variables have no code by now
     if code is not None:
-        return _coded(error, discreet(error.message) if production else error.message, code, request_id)
+        told = error.message[:LONGEST_MESSAGE]
+        return _coded(error, discreet(told) if production else told, code, request_id)
     for kind, (code, message) in EXPECTED.items():
         if isinstance(cause, kind):
             return _coded(error, message or str(cause), code, request_id, cause)
