@@ -35,7 +35,7 @@ class Document:
 
 def document(text: str) -> Document:
     """The parsed document; raises GraphQLError, coded, when there is none in the text."""
-    return _kept(text) if len(text) <= KEPT_TEXT else _parsed(text)
+    return _kept(text) if len(text) <= KEPT_TEXT else _kept_shortly(text)
 
 
 def _parsed(text: str) -> Document:
@@ -49,6 +49,7 @@ def _parsed(text: str) -> Document:
 
 
 _kept = lru_cache(maxsize=500)(_parsed)
+_kept_shortly = lru_cache(maxsize=8)(_parsed)  # one operation asks for its document three times
 
 
 class Documents(SchemaExtension):
