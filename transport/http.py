@@ -21,7 +21,7 @@ from schema.extensions import AWAY, UNEXPECTED, presented
 from settings import Settings
 from transport import asking, requests, streams
 from transport.gates import TooMany, asker
-from transport.negotiation import EVENTS, GRAPHQL, JSON, MULTIPART, accept_of, answers, chosen, media_type
+from transport.negotiation import EVENTS, GRAPHQL, JSON, MULTIPART, VARY, accept_of, answers, chosen, media_type
 from transport.operations import Operation, checked, formatted, is_request_error
 from transport.requests import BadRequest
 from transport.services import Services
@@ -148,7 +148,7 @@ def _not_acceptable(type_: OperationType) -> str:
 
 def answer(body: dict[str, Any], status: int, kind: str, headers: Mapping[str, str] | None = None) -> Response:
     """A GraphQL answer; never kept by anybody on the way."""
-    fixed = {"Cache-Control": "no-store", "Vary": "Accept, Authorization, Cookie"}
+    fixed = {"Cache-Control": "no-store", "Vary": VARY}
     return Response(
         orjson.dumps(body), status, headers=fixed | dict(headers or {}), media_type=f"{kind}; charset=utf-8"
     )

@@ -7,6 +7,7 @@ JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 MULTIPART = "multipart/mixed"
+VARY = "Accept, Authorization, Cookie"
 
 
 def media_type(accept: str | None, operation: OperationType) -> str | None:

@@ -13,12 +13,12 @@ from strawberry.types.graphql import OperationType
 from schema.build import schema
 from schema.context import Context
 from transport.gates import asker
-from transport.negotiation import EVENTS, MULTIPART
+from transport.negotiation import EVENTS, MULTIPART, VARY
 from transport.operations import Operation, formatted
 from transport.services import Services
 
 HEARTBEAT_SECONDS = 12
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+HEADERS = {"Cache-Control": "no-store", "Vary": VARY, "X-Accel-Buffering": "no"}
 
 
 @dataclass(frozen=True, slots=True)
