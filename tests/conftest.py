@@ -23,6 +23,7 @@ from engine import database, embedded, keys, migrations
 from resolvers import exams
 from settings import Settings
 from tests.client import Client
+from tests.door import Door, standing
 from tests.mail_server import MailServer, mail_server_running
 from tests.world import World
 
@@ -65,8 +66,9 @@ class ControlledClock:
         self.now += timedelta(**duration)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
+@pytest.fixture(scope="session")
+def anyio_backend() -> Any:
+    """One that a file may replace; of the session's scope, so that a fixture may last as long as its file."""
     return "asyncio"
 
 
@@ -113,9 +115,12 @@ async def _migrate(url: str) -> None:
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of a service on this worker's database."""
-    return replace(
-        Settings(), var=tmp_path, database_url=database_url, secret_key=b"k" * 32, public_url="http://testserver"
-    )
+    return settings_for(database_url, tmp_path)
+
+
+def settings_for(database_url: str, var: Path) -> Settings:
+    """Settings of a service on this database."""
+    return replace(Settings(), var=var, database_url=database_url, secret_key=b"k" * 32, public_url="http://testserver")
 
 
 @pytest.fixture
@@ -127,6 +132,11 @@ def clock() -> ControlledClock:
 @pytest.fixture
 async def clean(database_url: str) -> None:
     """Empty all tables but the exams."""
+    await empty(database_url)
+
+
+async def empty(database_url: str) -> None:
+    """Empty all tables but the exams, at this address."""
     connection = await asyncpg.connect(database_url)
     tables = [row[0] for row in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     names = ", ".join(f'"{table}"' for table in tables if table not in REFERENCE_TABLES)
@@ -163,6 +173,22 @@ async def client(app: Starlette) -> AsyncIterator[Client]:
     """GraphQL through the door of the service in this process, as nobody."""
     async with client_of(app) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def door_clock() -> ControlledClock:
+    """The time behind `door`."""
+    return ControlledClock()
+
+
+@pytest.fixture(scope="module")
+async def door(
+    database_url: str, tmp_path_factory: pytest.TempPathFactory, door_clock: ControlledClock
+) -> AsyncIterator[Door]:
+    """The service behind a real uvicorn, once for all tests of a file, whose rows stay; not together with `app`."""
+    await empty(database_url)
+    async with standing(settings_for(database_url, tmp_path_factory.mktemp("var")), door_clock) as door:
+        yield door
 
 
 @asynccontextmanager
