@@ -274,6 +274,20 @@ async def test_nobody_but_staff_sees_a_result_before_its_release_on_any_path(
         assert telling(await asking.ask(EVERY_PATH, **ids), result.statement_number) == expected, who
 
 
+async def test_before_release_an_institution_does_not_see_the_candidate_either(
+    client: Client, world: World, clock: ControlledClock
+) -> None:
+    """R3: a name and a date of birth would tell that there is a result."""
+    result = await world.result(await world.entry(candidate := await world.candidate()))
+    share = await Share.get(id=await world.share(result, await world.institution()))
+    verifier = client.as_(await world.token(await world.verifier(await share.institution)))
+    await Result.filter(id=result.id).update(released_at=clock() + SECOND)
+    ask = "query ($id: ID!) { node(id: $id) { id } }"
+    assert (await verifier.ask(ask, id=gid(candidate)))["node"] is None
+    clock.forward(seconds=1)
+    assert (await verifier.ask(ask, id=gid(candidate)))["node"] == {"id": gid(candidate)}
+
+
 async def test_before_release_the_inbox_does_not_even_count_the_share(
     client: Client, world: World, clock: ControlledClock
 ) -> None:
