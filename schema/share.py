@@ -151,7 +151,7 @@ Filter = Annotated[InboxFilter | None, strawberry.argument(description="Only the
 
 
 @strawberry.type(description="Shares to the viewer's institution, newest first.")
-class Inbox:
+class InboxConnection:
     edges: list[ShareEdge] = strawberry.field(description="The shares of this page.")
     page_info: PageInfo = strawberry.field(description="Where the page lies.")
     live_cursor: str = strawberry.field(
@@ -237,14 +237,18 @@ class ShareQuery:
     @strawberry.field(
         description="The inbox of the viewer's institution; null for all but verifiers.", directives=[PAGE]
     )
-    async def inbox(self, info: Info, filter: Filter = None, first: First = 50, after: After = None) -> Inbox | None:
+    async def inbox(
+        self, info: Info, filter: Filter = None, first: First = 50, after: After = None
+    ) -> InboxConnection | None:
         viewer = info.context.viewer
         if viewer.kind is not Kind.VERIFIER:
             return None
         status = str(filter.status.value) if filter and filter.status else None
         found = await shares.inbox(viewer, place(first, after), status)
         page = ShareConnection.of(found.page, viewer)
-        return Inbox(edges=page.edges, page_info=page.page_info, live_cursor=journal.cursor_text((found.position, 0)))
+        return InboxConnection(
+            edges=page.edges, page_info=page.page_info, live_cursor=journal.cursor_text((found.position, 0))
+        )
 
     @strawberry.field(description="The share with this id, or null if the viewer may not see it. Does not open it.")
     async def share(self, info: Info, id: Id) -> Share | None:

@@ -58,7 +58,7 @@ SHORT_LISTS = {
     "Candidate.entries": "a person sits few exams in a life",
     "Candidate.results": "one per entry",
     "DownloadTemplate.columns": "as many as a row has fields",
-    "Inbox.edges": "a page",
+    "InboxConnection.edges": "a page",
     "InvalidInput.problems": "one per field of a form",
     "Organisation.templates": "an office keeps a handful",
     "Organisation.users": "the staff of one office",

@@ -108,7 +108,7 @@ def test_cost_is_what_the_schema_declares(query: str, expected: int) -> None:
 def test_a_page_costs_its_size_only_for_what_the_schema_names_as_sized() -> None:
     """`sizedFields: ["edges"]`: the counts beside the edges are made once."""
     assert cost("{ inbox(first: 100) { totalCount unreadCount pageInfo { endCursor } } }") == 1 + 10 + 10 + 1
-    fragments = "fragment C on Inbox { totalCount } fragment E on Inbox { edges { cursor } }"
+    fragments = "fragment C on InboxConnection { totalCount } fragment E on InboxConnection { edges { cursor } }"
     assert cost(f"{{ inbox(first: 100) {{ ...C ...E }} }} {fragments}") == 1 + 10 + 100
 
 
