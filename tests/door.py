@@ -76,7 +76,7 @@ class Door:
         """A WebSocket before its connection_init; `headers` are more headers, with _ for -."""
         async with websockets.connect(
             f"ws://127.0.0.1:{self.port}{path}",
-            subprotocols=[websockets.Subprotocol(name) for name in protocols],
+            subprotocols=[websockets.Subprotocol(name) for name in protocols] or None,
             additional_headers={name.replace("_", "-"): value for name, value in headers.items()},
             open_timeout=WAIT_SECONDS,
             close_timeout=1,
