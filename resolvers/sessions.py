@@ -1,9 +1,11 @@
 """Log-in, log-out, and who is behind a token (A3, A4, A10, O3)."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from engine import database, hashing, keys
 from engine.database import Row
@@ -44,6 +46,9 @@ SESSION_JOINS = """
     LEFT JOIN institution ON institution.id = verifier_user.institution_id"""
 
 
+_turns: WeakValueDictionary[tuple[Kind, str], asyncio.Lock] = WeakValueDictionary()
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
     """A new session: its token, told once, and the moment (UTC) at which it ends at the latest."""
@@ -61,12 +66,21 @@ async def log_in(kind: Kind, name: str, password: str, viewer: Viewer) -> Logged
     """
     # Folded before it is looked up: two ways to write one name must never have a count of tries each.
     name = written_id_number(name) if kind is Kind.CANDIDATE else name.strip().casefold()
-    account = await _account_with_password(kind, name, password, viewer)
+    async with _turn(kind, name):
+        account = await _account_with_password(kind, name, password, viewer)
     async with database.transaction():
         if await _is_unchanged(kind, account):
             await _keep_hash_current(kind, account, password)
             return await start(kind, account["id"], viewer)
     return await log_in(kind, name, password, viewer)  # the password was changed while it was compared
+
+
+def _turn(kind: Kind, name: str) -> asyncio.Lock:
+    """Tries under one name wait for one another: five right ones at once are not four wrong ones in a row.
+
+    That is for politeness, and for this process alone; what holds across all is the count in the database.
+    """
+    return _turns.setdefault((kind, name), asyncio.Lock())
 
 
 async def _account_with_password(kind: Kind, name: str, password: str, viewer: Viewer) -> Row:

@@ -183,16 +183,25 @@ async def test_known_and_unknown_names_cost_one_comparison(
     assert compared == [WRONG.encode()] * 2 + [PASSWORD.encode()]
 
 
+@pytest.mark.parametrize("processes", ["one process", "as many processes as tries"])
 async def test_thirty_wrong_guesses_at_once_compare_at_most_four(
-    client: Client, account: Account, compared: list[bytes]
+    client: Client, account: Account, compared: list[bytes], processes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A4: counted before anything is compared."""
+    if processes != "one process":
+        monkeypatch.setattr(sessions, "_turn", lambda _kind, _name: asyncio.Lock())
     guesses = [f"{WRONG}{number}" for number in range(30)]
     answers = await asyncio.gather(*(account.log_in(client, guess) for guess in guesses))
     assert len(compared) == 4
     assert sorted(answer["__typename"] for answer in answers) == ["LoginLocked"] * 27 + ["WrongLogin"] * 3
     assert (await account.log_in(client))["__typename"] == "LoginLocked"
     assert len(compared) == 4
+
+
+async def test_right_passwords_at_once_are_not_wrong_ones_in_a_row(client: Client, account: Account) -> None:
+    """A4: somebody clicks again and again while the service is slow."""
+    answers = await asyncio.gather(*(account.log_in(client) for _ in range(7)))
+    assert [answer["__typename"] for answer in answers] == ["LoggedIn"] * 7
 
 
 @pytest.mark.parametrize("way", ["{}", " {} ", "{upper}", "{lower}"])
