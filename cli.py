@@ -18,6 +18,7 @@ from app import create_app
 from demo.load import load as load_demo
 from engine import database, embedded, keys, log, migrations
 from engine.clock import Clock, system_clock
+from errors import Unavailable
 from resolvers import exams
 from schema.build import schema
 from settings import Settings
@@ -51,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serve_parser = commands.add_parser("serve", help="migrate and serve; starts a database unless DATABASE_URL is set")
     serve_parser.add_argument("--demo", action="store_true", help="load the demo if the database is empty")
-    commands.add_parser("migrate", help="bring the database up to date")
-    commands.add_parser("demo", help="load the demo into an empty database")
+    commands.add_parser("migrate", help="bring the database up to date").set_defaults(demo=False)
+    commands.add_parser("demo", help="load the demo into an empty database").set_defaults(demo=True)
     commands.add_parser("schema", help="print the GraphQL schema")
     options = parser.parse_args(arguments)
     if options.command == "schema":
@@ -68,10 +69,12 @@ def _with_settings(options: argparse.Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     log.configure(settings.log_format)
-    if options.command == "serve":
-        return serve(settings, options.demo)
-    asyncio.run(prepare(settings, options.command == "demo"))
-    return 0
+    try:
+        asyncio.run(prepare(settings, options.demo))
+    except Unavailable:
+        sys.stderr.write("The database cannot be reached: see DATABASE_URL.\n")
+        return 1
+    return serve(settings) if options.command == "serve" else 0
 
 
 def schema_text() -> str:
@@ -111,9 +114,8 @@ async def opened(url: str) -> AsyncIterator[None]:
         yield
 
 
-def serve(settings: Settings, demo: bool) -> int:
+def serve(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C; requests that run are finished first."""
-    asyncio.run(prepare(settings, demo))
     server = server_of(settings)
     _tell(settings)
     gc.collect()

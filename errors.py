@@ -107,7 +107,7 @@ class ShareNotFound(Refusal):
 
 
 class Unavailable(Exception):
-    """The database cannot be reached at this moment; nothing was done."""
+    """The database cannot be reached at this moment. Lost in a commit, nobody knows whether it was made."""
 
 
 class CursorNotValid(Exception):

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 def config(url: str, pool_size: int = 10) -> dict[str, Any]:
     """Tortoise's configuration for the database at `url`."""
-    credentials = {"dsn": url, "minsize": 1, "maxsize": pool_size, "command_timeout": 30, "timeout": 10}
+    credentials = {"dsn": url, "minsize": 0, "maxsize": pool_size, "command_timeout": 30, "timeout": 10}
     return {
         "connections": {"default": {"engine": "engine.asyncpg_safe", "credentials": credentials}},
         "apps": {"models": {"models": ROOMS, "default_connection": "default", "migrations": "migrations"}},

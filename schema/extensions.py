@@ -15,7 +15,7 @@ from schema.documents import Documents
 log = structlog.get_logger()
 
 UNEXPECTED = "Something went wrong here. It has been logged; tell us the request id if it happens again."
-AWAY = "The service cannot be reached for a moment. Nothing was done; try again."
+AWAY = "The service cannot be reached for a moment. Try again; of a change, look first whether it was made."
 # Strawberry switches off graphql-core's suggestions for fields only, and nothing switches off echoes of what was sent.
 TELLING = {
     re.compile(pattern, re.DOTALL): instead

@@ -55,6 +55,11 @@ class GraphQLOverHTTP:
             return refused(request, 429, message, "TOO_MANY_OPERATIONS", {"Retry-After": "1"})
         except errors.Unavailable:
             return refused(request, 503, AWAY, "SERVICE_UNAVAILABLE", {"Retry-After": "1"})
+        except asyncio.CancelledError:
+            if not self.services.draining.is_set():
+                raise
+            # the process ends, and its patience has ended before
+            return refused(request, 503, AWAY, "SERVICE_UNAVAILABLE", {"Retry-After": "1"})
         except Exception:
             log.exception("request.failed")
             return refused(request, 500, UNEXPECTED, "INTERNAL_SERVER_ERROR")

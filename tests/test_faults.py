@@ -1,0 +1,402 @@
+"""Processes that are killed, a database that goes away under load, and ending in order, all for real (N6, O3)."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from engine import database, embedded
+from engine.clock import Clock, system_clock
+from engine.embedded.places import place_of
+from engine.embedded.server import server_at
+from models.institution import Institution
+from models.verifier import VerifierUser
+from tests.client import Client
+from tests.dashboards import KINDS, dashboard, live_cursor, socket
+from tests.served import Served, until
+from tests.world import World, gid
+
+SENT = "... on ResultSent { wasAlreadySent share { id } }"
+SEND = f"""mutation ($input: SendResultInput!) {{ sendResult(input: $input) {{ __typename {SENT} }} }}"""
+INBOX = "{ inbox(first: 5) { totalCount edges { node { id candidate { familyName } } } } }"
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A PostgreSQL of this file's own, which may be stopped."""
+
+    folder: Path
+
+    def create(self) -> None:
+        """Quick on a slow disk; yet a commit has reached the system before it is answered, so no restart loses it."""
+        embedded.start(self.folder, fast=True)
+        embedded.stop(self.folder)
+        with (server_at(place_of(self.folder)).data / "postgresql.conf").open("a") as settings:
+            settings.write("\nfsync = off\n")
+
+    def start(self) -> str:
+        return embedded.start(self.folder)
+
+    def stop(self, mode: str) -> None:
+        server = server_at(place_of(self.folder))
+        server.run("pg_ctl", "stop", "--pgdata", server.data, f"--mode={mode}", "--wait")
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    postgres = Postgres(tmp_path_factory.mktemp("faults") / "postgres")
+    postgres.create()
+    yield postgres
+    embedded.remove(postgres.folder)
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres: Postgres) -> str:
+    return postgres.start()
+
+
+@pytest.fixture(scope="module")
+def service(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The service on that PostgreSQL."""
+    served = Served(tmp_path_factory.mktemp("served"), database_url).start().ready()
+    yield served
+    served.stop()
+    assert "Traceback" not in served.stderr
+
+
+@pytest.fixture
+def served(service: Served) -> Served:
+    """The service, started again if the test before ended it."""
+    if service.process is None or service.process.poll() is not None:
+        service.start()
+    return service.ready()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Real processes have the real time."""
+    return system_clock
+
+
+@dataclass(slots=True)
+class Order:
+    """A candidate who may send one result."""
+
+    token: str
+    input: dict[str, str]
+
+
+@dataclass(slots=True)
+class Stage:
+    """An institution with a verifier, and candidates ready to send."""
+
+    world: World
+    institution: Institution
+    verifier: VerifierUser
+    token: str
+    client: Client
+
+    async def order(self) -> Order:
+        result = await self.world.result()
+        token = await self.world.token(await (await result.entry).candidate)
+        wanted = {"resultId": gid(result), "institutionId": gid(self.institution), "consentVersion": "2026-11"}
+        return Order(token, wanted)
+
+    async def send(self, order: Order) -> str:
+        """Give an order; the share's id."""
+        answer = await self.client.as_(order.token).ask(SEND, input=order.input)
+        share_id: str = answer["sendResult"]["share"]["id"]
+        return share_id
+
+    async def live_cursor(self) -> str:
+        return await live_cursor(self.client.as_(self.token))
+
+
+@pytest.fixture
+async def stage(served: Served, open_database: None, world: World) -> AsyncIterator[Stage]:
+    """An institution on an empty database."""
+    institution = await world.institution("Aoba Gakuin University")
+    verifier = await world.verifier(institution, is_primary=True)
+    async with httpx2.AsyncClient(base_url=served.url, timeout=30) as http:
+        yield Stage(world, institution, verifier, await world.token(verifier), Client(http))
+
+
+async def shares_and_events() -> tuple[int, int]:
+    found = await database.row("SELECT (SELECT count(*) FROM share) AS a, (SELECT count(*) FROM journal) AS b")
+    assert found is not None
+    return found["a"], found["b"]
+
+
+# ---- a killed process
+
+
+async def test_share_that_was_sent_as_the_process_was_killed_is_told_once_after_its_restart(
+    served: Served, stage: Stage
+) -> None:
+    """N6: the answer had come, the dashboards' news had not."""
+    order, cursor = await stage.order(), await stage.live_cursor()
+    async with dashboard("websocket", served, stage.token, cursor) as before:
+        share = await stage.send(order)
+        served.kill()
+        await before.has_ended()
+    assert await shares_and_events() == (1, 1)
+    served.start().ready()
+    async with dashboard("websocket", served, stage.token, (before.cursors or [cursor])[-1]) as after:
+        await until(lambda: before.seen + after.seen)
+        await asyncio.sleep(0.2)
+        assert before.seen + after.seen == [share]
+    assert await stage.send(order) == share
+    assert await shares_and_events() == (1, 1)
+
+
+async def test_process_killed_at_any_moment_leaves_each_order_done_wholly_or_not_at_all(
+    served: Served, stage: Stage
+) -> None:
+    """S4, N6: what was answered was done; what was not answered can be sent again and is there once."""
+    orders, cursor = [await stage.order() for _ in range(40)], await stage.live_cursor()
+    answered: dict[int, str] = {}
+
+    async def give(number: int) -> None:
+        await asyncio.sleep(number * 0.005)
+        answered[number] = await stage.send(orders[number])
+
+    giving = asyncio.gather(*[give(number) for number in range(len(orders))], return_exceptions=True)
+    await until(lambda: len(answered) >= 5)
+    served.kill()
+    await giving
+    shares, events = await shares_and_events()
+    assert len(answered) <= shares == events < len(orders)
+    served.start().ready()
+    again = {number: await stage.send(order) for number, order in enumerate(orders)}
+    assert answered.items() <= again.items()
+    assert await shares_and_events() == (len(orders), len(orders))
+    async with dashboard("events", served, stage.token, cursor) as shown:
+        await until(lambda: len(shown.seen) >= len(orders))
+        await asyncio.sleep(0.1)
+        assert sorted(shown.seen) == sorted(again.values())
+    assert await idle_in_transaction() == 0
+
+
+async def idle_in_transaction() -> int:
+    count: int = await database.value("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
+    return count
+
+
+# ---- a database that goes away
+
+
+@dataclass(slots=True)
+class Load:
+    """Requests that go on whatever happens, and what came of them."""
+
+    stage: Stage
+    shares: list[str] = field(default_factory=list)
+    answers: int = 0
+    unavailable: int = 0
+    strange: list[str] = field(default_factory=list)
+    slowest: float = 0
+    stopped: bool = False
+
+    async def ask(self, token: str, query: str, **variables: Any) -> Any:
+        """The data of an answer, or None if the service said that it is unavailable."""
+        asked_at = time.monotonic()
+        response = await self.stage.client.as_(token).post(query, **variables)
+        self.slowest = max(self.slowest, time.monotonic() - asked_at)
+        body = response.json()
+        codes = {error["extensions"]["code"] for error in body.get("errors", [])}
+        if not codes and response.status_code == 200:
+            self.answers += 1
+            return body["data"]
+        if codes == {"SERVICE_UNAVAILABLE"}:
+            self.unavailable += 1
+        else:
+            self.strange.append(response.text)
+        return None
+
+    async def reads(self) -> None:
+        """A verifier who looks again and again."""
+        while not self.stopped:
+            await self.ask(self.stage.token, INBOX)
+            await asyncio.sleep(0.01)
+
+    async def sends(self, orders: list[Order]) -> None:
+        """A candidate after the other, each trying until it worked."""
+        for order in orders:
+            done = None
+            while done is None:
+                await asyncio.sleep(0.03)
+                done = await self.ask(order.token, SEND, input=order.input)
+            self.shares.append(done["sendResult"]["share"]["id"])
+
+
+@pytest.mark.parametrize("mode", ["immediate", "fast"])
+async def test_restart_of_postgresql_under_load_is_told_clearly_and_survived_without_a_restart(
+    mode: str, postgres: Postgres, served: Served, stage: Stage
+) -> None:
+    """N6: requests say so meanwhile and do not hang; afterwards all goes on; dashboards saw every share once."""
+    load, cursor = Load(stage), await stage.live_cursor()
+    orders = [[await stage.order() for _ in range(20)] for _ in range(3)]
+    async with AsyncExitStack() as stack:
+        dashboards = [await stack.enter_async_context(dashboard(kind, served, stage.token, cursor)) for kind in KINDS]
+        sending = [asyncio.create_task(load.sends(some)) for some in orders]
+        reading = [asyncio.create_task(load.reads()) for _ in range(3)]
+        await until(lambda: len(load.shares) >= 8)
+        await asyncio.to_thread(postgres.stop, mode)
+        before = load.unavailable
+        await until(lambda: load.unavailable >= before + 10)
+        await _is_alive_and_not_ready(served)
+        await _says_when_to_come_back(served, stage)
+        await asyncio.to_thread(postgres.start)
+        started_at = time.monotonic()
+        await until(lambda: served.readiness() == 200, seconds=10)
+        await asyncio.gather(*sending)
+        load.stopped = True
+        await asyncio.gather(*reading)
+        assert load.strange == []
+        assert load.slowest < 5
+        assert time.monotonic() - started_at < 15
+        assert len(set(load.shares)) == 60
+        assert await shares_and_events() == (60, 60)
+        for one in dashboards:
+            await until(lambda one=one: len(one.seen) >= 60)  # type: ignore[misc]
+            assert sorted(one.seen) == sorted(load.shares)
+            assert not one.closed
+        assert dashboards[0].cursors == dashboards[1].cursors
+    assert "Traceback" not in served.stderr
+
+
+async def _is_alive_and_not_ready(served: Served) -> None:
+    async with httpx2.AsyncClient(base_url=served.url) as http:
+        assert (await http.get("/healthz")).status_code == 200
+        ready = await http.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
+        assert "database" in ready.json()["failed"]
+
+
+async def _says_when_to_come_back(served: Served, stage: Stage) -> None:
+    """A dashboard that is opened just now must not take this for a refusal: clients give up on those."""
+    response = await stage.client.as_(stage.token).post(INBOX)
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    with pytest.raises(ConnectionClosed) as closed:
+        async with socket(served, stage.token):
+            pass
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1013
+    async with socket(served, None) as connection:
+        await connection.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": "{ __typename }"}}))
+        assert json.loads(await connection.recv())["type"] == "error"
+
+
+# ---- ending in order
+
+
+@pytest.fixture
+async def lock(stage: Stage, database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that holds the institution, so that nothing can be sent to it before `ROLLBACK`."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("BEGIN")
+    await connection.execute("SELECT 1 FROM institution WHERE id = $1 FOR UPDATE", stage.institution.id)
+    yield connection
+    await connection.close()
+
+
+async def waits_for_a_lock() -> bool:
+    return bool(await database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+
+async def test_asked_to_end_it_finishes_what_runs_and_sends_streams_elsewhere(
+    served: Served, stage: Stage, lock: asyncpg.Connection
+) -> None:
+    order, cursor = await stage.order(), await stage.live_cursor()
+    async with (
+        dashboard("websocket", served, stage.token, cursor) as socket_,
+        dashboard("events", served, stage.token, cursor) as events,
+    ):
+        sending = asyncio.create_task(stage.send(order))
+        await until(waits_for_a_lock)
+        served.terminate()
+        asked_at = time.monotonic()
+        for stream in (socket_, events):
+            await stream.has_ended(seconds=2)
+        assert (socket_.close_code, events.completed, socket_.errors + events.errors) == (1012, False, [])
+        assert served.readiness() == 0
+        assert not sending.done()
+        await lock.execute("ROLLBACK")
+        assert await sending
+    assert served.ended(seconds=5) == 0
+    assert time.monotonic() - asked_at < 5
+    assert await shares_and_events() == (1, 1)
+
+
+async def test_asked_to_end_it_ends_within_ten_seconds_whatever_is_stuck(
+    served: Served, stage: Stage, lock: asyncpg.Connection
+) -> None:
+    """A request that waits for ever, and dashboards that do not read what they are sent."""
+    order, cursor = await stage.order(), await stage.live_cursor()
+    async with AsyncExitStack() as stack:
+        for kind in KINDS:
+            stuck = await stack.enter_async_context(dashboard(kind, served, stage.token, cursor))
+            stuck.reads.clear()
+        sending = asyncio.create_task(stage.client.as_(order.token).post(SEND, input=order.input))
+        await until(waits_for_a_lock)
+        served.terminate()
+        asked_at = time.monotonic()
+        assert await asyncio.to_thread(served.ended) == 0
+        assert 5 < time.monotonic() - asked_at < 10
+        answer = await sending
+        assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+    await lock.execute("ROLLBACK")
+    assert await shares_and_events() == (0, 0)
+    assert await idle_in_transaction() == 0
+
+
+def test_second_start_keeps_the_data_of_the_first_and_both_end_with_their_own_postgresql(tmp_path: Path) -> None:
+    served = Served(tmp_path, None)
+    try:
+        url = embedded.start(tmp_path / "postgres", fast=True)
+        served.start().ready()
+        asyncio.run(_keep(url))
+        embedded.stop(tmp_path / "postgres")
+        served.terminate()
+        assert served.ended() == 0
+        assert not list((tmp_path / "postgres").glob("*/postmaster.pid"))
+        served.start().ready()
+        assert asyncio.run(_kept(embedded.start(tmp_path / "postgres"))) == 1
+        embedded.stop(tmp_path / "postgres")
+        served.terminate()
+        assert served.ended() == 0
+    finally:
+        if served.process:
+            served.process.kill()
+        embedded.remove(tmp_path / "postgres")
+
+
+async def _keep(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "INSERT INTO rate_window (kind, subject, window_started_at, count) VALUES ('a', '', now(), 1)"
+    )
+    await connection.close()
+
+
+async def _kept(url: str) -> int:
+    connection = await asyncpg.connect(url)
+    count: int = await connection.fetchval("SELECT count(*) FROM rate_window WHERE kind = 'a'")
+    await connection.close()
+    return count
+
+
+def test_database_that_cannot_be_reached_at_the_start_is_told_in_one_sentence(tmp_path: Path) -> None:
+    served = Served(tmp_path, f"postgresql://postgres@/none?host={tmp_path}").start()
+    assert served.ended() == 1
+    assert served.stderr.endswith("\nThe database cannot be reached: see DATABASE_URL.\n")
+    assert "Traceback" not in served.stderr
