@@ -1,0 +1,375 @@
+"""A world in which every row has texts of its own, and every way in which the schema leads to a row.
+
+`everything_told` asks all of it as one asker; `Scene.texts` says what must not come out.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cache
+from typing import Any
+
+from graphql import get_named_type
+from starlette.applications import Starlette
+
+from models.candidate import Candidate
+from models.consent import CONSENT_VERSION as VERSION
+from models.entry import Entry
+from models.institution import Institution, InstitutionStatus
+from models.result import Outcome
+from models.share import Share
+from models.template import DownloadFormat, DownloadTemplate
+from models.verifier import StaffUser, VerifierUser
+from tests.client import Client
+from tests.events import events
+from tests.printed import fields_of, keys_of_entities
+from tests.selecting import Everything
+from tests.world import PASSWORD, SECRET, World, gid
+
+WRONG_PASSWORD = "wrong horse 42"
+LAST = "Othersfamily"  # the candidate of each institution's last share
+Variables = dict[str, Any]
+Texts = set[str | int]
+
+
+@dataclass
+class Scene:
+    """The rows, and what tells each of them: strings that stand nowhere else, and scores."""
+
+    world: World
+    rows: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, Texts] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def keep(self, name: str, row: Any, *texts: str | int) -> Any:
+        """Name a row, and note what tells it: its id and these texts."""
+        self.rows[name] = row
+        self.texts[name] = {gid(row), str(row.pk), *texts}
+        return row
+
+    def of_type(self, type_name: str) -> list[Any]:
+        """Every row of a type."""
+        return [row for row in self.rows.values() if type(row).__name__ == type_name]
+
+    def ids(self, type_name: str) -> list[str]:
+        """The ids of every row of a type."""
+        return [gid(row) for row in self.of_type(type_name)]
+
+    def among(self, said: "Said") -> set[str]:
+        """The names of the rows that an answer tells something of."""
+        return {name for name, texts in self.texts.items() if any(said.holds(text) for text in texts)}
+
+
+async def scene_of(world: World) -> Scene:
+    """One candidate's data and one institution's, and somebody else's of both."""
+    scene = Scene(world)
+    await _institutions(scene)
+    await _candidate(scene)
+    await _others(scene)
+    await _shares(scene)
+    for name, row in scene.rows.items():
+        if isinstance(row, VerifierUser | StaffUser) or name in ("candidate", "other candidate"):
+            scene.tokens[name] = await world.token(row)
+    await world.suspend(scene.keep("shut institution", scene.rows["shut"], "Open shut"))
+    return scene
+
+
+async def _institutions(scene: Scene) -> None:
+    """`home` holds the candidate's share, `third` too; `other` and `faculty` hold none; the rest is not approved."""
+    world = scene.world
+    for name in ("home", "third", "other", "shut"):
+        scene.rows[name] = await world.institution(f"Open {name}", aliases=["not hidden"])
+    scene.rows["faculty"] = await world.institution("Open faculty", parent_id=scene.rows["home"].id)
+    for status in (InstitutionStatus.APPLIED, InstitutionStatus.EMAIL_CONFIRMED, InstitutionStatus.REFUSED):
+        name = f"{status.value.lower()} institution"
+        words = [f"Hidden{word}{status.value}" for word in ("name", "department", "city", "website")]
+        facts: dict[str, Any] = dict(zip(("department", "city", "website"), words[1:], strict=True))
+        scene.keep(name, await world.institution(words[0], status=status, approved_at=None, **facts), *words)
+    await _users(scene)
+    scene.keep(
+        "template", await _template(world, scene.rows["home"]), "Hiddentemplate", "Hiddenheading", "Hiddenformat"
+    )
+
+
+async def _users(scene: Scene) -> None:
+    for name in ("home", "other", "faculty", "shut"):
+        words = f"Hiddenuser{name}", f"hidden{name}@office.example"
+        user = await scene.world.verifier(scene.rows[name], name=words[0], email=words[1], is_primary=True)
+        scene.keep(f"{name} user", user, *words)
+    scene.rows["staff"] = await scene.world.staff()
+
+
+async def _template(world: World, institution: Institution) -> DownloadTemplate:
+    return await DownloadTemplate.create(
+        institution_id=institution.id,
+        name="Hiddentemplate",
+        format=DownloadFormat.CSV,
+        columns=[{"field": "headline", "heading": "Hiddenheading"}],
+        date_format="Hiddenformat",
+        created_at=world.clock(),
+    )
+
+
+async def _candidate(scene: Scene) -> None:
+    """The candidate that it is all about, with two entries and results."""
+    names: dict[str, Any] = {"family_name": "Hiddenfamily", "given_name": "Hiddengiven", "native_name": "秘密葵"}
+    born, email = date(1971, 3, 9), "hiddencandidate@mail.example"
+    candidate = await scene.world.candidate(**names, date_of_birth=born, email=email)
+    scene.keep("candidate", candidate, *names.values(), str(born))
+    scene.texts["account"] = {email}
+    for number, exam_date in ((1, date(2026, 8, 7)), (2, date(2026, 8, 8))):
+        entry = await _entry(scene, candidate, number, exam_date)
+        await _result(scene, entry, number)
+
+
+async def _entry(scene: Scene, candidate: Candidate, number: int, exam_date: date) -> Entry:
+    facts: dict[str, Any] = {
+        "id_number": f"QZX98765{number}",
+        "candidate_number": f"739{number}",
+        "results_by": date(2031, 3, number),
+    }
+    entry = await scene.world.entry(candidate, exam_date=exam_date, **facts)
+    scene.keep(f"entry {number}", entry, *map(str, facts.values()))
+    return entry
+
+
+async def _result(scene: Scene, entry: Entry, number: int) -> None:
+    """A graded result; `award` is what a revoked one must not show."""
+    facts: dict[str, Any] = {
+        "statement_number": f"SHIDDEN{number}",
+        "certificate_number": f"CHIDDEN{number}",
+        "headline": f"Hiddenheadline{number}",
+        "grade": f"Hiddengrade{number}",
+        "overall_score": 211 + number,
+        "released_at": scene.world.clock() - timedelta(days=1, microseconds=314159 + number),
+    }
+    skills = {"READING": 201 + 4 * number, "WRITING": 202 + 4 * number, "SPEAKING": 203 + 4 * number}
+    result = await scene.world.result(entry, skills, outcome=Outcome.GRADE, cefr="C1", **facts)
+    scene.keep(f"result {number}", result, facts["statement_number"], f"{facts['released_at']:.%f}")
+    awarded = (facts[name] for name in ("certificate_number", "headline", "grade", "overall_score"))
+    scene.texts[f"award {number}"] = {*awarded, *skills.values()}
+
+
+async def _others(scene: Scene) -> None:
+    """Somebody who is registered, with a result of their own, and somebody who has yet to register."""
+    somebody = await scene.world.candidate(family_name=LAST)
+    scene.keep("other candidate", somebody, LAST)
+    scene.rows["other result"] = await scene.world.result(await scene.world.entry(somebody))
+    unclaimed = await scene.world.candidate(registered=False, family_name="Hiddenunclaimed")
+    scene.keep("unclaimed candidate", unclaimed, "Hiddenunclaimed")
+    entry = await scene.world.entry(unclaimed, id_number="QZX111111", claimed_at=None)
+    scene.keep("unclaimed entry", entry, "QZX111111")
+
+
+async def _shares(scene: Scene) -> None:
+    """The candidate's first result with three institutions, one of them suspended later; then the other's with all."""
+    for name in ("home", "third", "shut"):
+        share = await Share.get(id=await scene.world.share(scene.rows["result 1"], scene.rows[name]))
+        share.consent_text = f"Hiddenconsent{name}"
+        await share.save(update_fields=["consent_text"])
+        scene.keep(f"share with {name}", share, share.consent_text)
+    for name in ("home", "other", "faculty"):
+        await scene.world.share(scene.rows["other result"], scene.rows[name])
+
+
+# ---- what an answer says
+
+
+@dataclass
+class Said:
+    """One answer: its text, and the values in its data."""
+
+    text: str
+    bodies: list[Any]
+
+    def holds(self, text: str | int) -> bool:
+        """Whether a string stands anywhere in the answer, or a number is a value in its data."""
+        if isinstance(text, str):
+            return text in self.text
+        return any(value == text and not isinstance(value, bool) for value in self.values())
+
+    def values(self) -> Iterator[Any]:
+        """Everything in the data that is no object and no list."""
+        return (one for body in self.bodies for one in _within(body.get("data")) if not isinstance(one, dict | list))
+
+    def objects(self) -> Iterator[dict[str, Any]]:
+        """Every object in the data."""
+        return (one for body in self.bodies for one in _within(body.get("data")) if isinstance(one, dict))
+
+
+def _within(value: Any) -> Iterator[Any]:
+    yield value
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inside:
+        yield from _within(one)
+
+
+def said(*bodies: Any) -> Said:
+    return Said(json.dumps(bodies, ensure_ascii=False), list(bodies))
+
+
+# ---- every way in
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks: their session's token, and the passwords that they know."""
+
+    token: str | None
+    knows: frozenset[str] = frozenset()
+    user: str = "home user"
+
+
+def _once(_scene: Scene, _asker: Asker) -> list[Variables]:
+    return [{}]
+
+
+def _registrations(scene: Scene, asker: Asker) -> list[Variables]:
+    """The right numbers of an account that is there, and of one that is not, whose Secret Number few know."""
+    secret = SECRET if "register" in asker.knows else "0000"
+    numbers = [(scene.rows["entry 1"].id_number, SECRET), (scene.rows["unclaimed entry"].id_number, secret)]
+    return [{"input": _registration(*one)} for one in numbers]
+
+
+def _registration(id_number: str, secret: str) -> Variables:
+    return {
+        "idNumber": id_number, "secretNumber": secret, "acceptsTerms": True, "email": "a@b.example",
+        "emailAgain": "a@b.example", "password": PASSWORD, "passwordAgain": PASSWORD,
+    }  # fmt: skip
+
+
+def _log_in(mutation: str, name: str, of: Callable[[Scene, Asker], str]) -> Callable[[Scene, Asker], list[Variables]]:
+    def variables(scene: Scene, asker: Asker) -> list[Variables]:
+        password = PASSWORD if mutation in asker.knows else WRONG_PASSWORD
+        return [{"input": {name: of(scene, asker), "password": password}}]
+
+    return variables
+
+
+def _sendings(scene: Scene, _: Asker) -> list[Variables]:
+    """What only its candidate may send, and what nobody may send there; neither makes a new share."""
+    wanted = [("result 1", "home"), ("result 1", "applied institution"), ("result 2", "shut")]
+    return [
+        {
+            "input": {
+                "resultId": gid(scene.rows[result]),
+                "institutionId": gid(scene.rows[to]),
+                "consentVersion": VERSION,
+            }
+        }
+        for result, to in wanted
+    ]
+
+
+def _openings(scene: Scene, _: Asker) -> list[Variables]:
+    return [{"input": {"shareId": id}} for id in scene.ids("Share")]
+
+
+def _markings(scene: Scene, _: Asker) -> list[Variables]:
+    return [{"input": {"shareId": id, "isRead": True}} for id in scene.ids("Share")]
+
+
+@dataclass(frozen=True)
+class Way:
+    """A root field that leads to rows: how it is written, and every set of variables to try on a scene.
+
+    `on` is the type to ask for where the field answers an interface or a union.
+    """
+
+    call: str
+    declares: str = ""
+    variables: Callable[[Scene, Asker], list[Variables]] = _once
+    on: str = ""
+    depth: int = 3
+
+
+def _node(type_name: str) -> Way:
+    return Way("node(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids(type_name)], type_name)
+
+
+def _entities(type_name: str) -> Way:
+    return Way(
+        "_entities(representations: $r)", "($r: [_Any!]!)", lambda scene, _: _representations(scene, type_name),
+        type_name, depth=2,
+    )  # fmt: skip
+
+
+def _representations(scene: Scene, type_name: str) -> list[Variables]:
+    """Every row of a type by every key that the schema declares; a key that is no column needs a word here."""
+    columns = {"statementNumber": "statement_number"}
+    representations = [
+        {"__typename": type_name, key: gid(row) if key == "id" else getattr(row, columns[key])}
+        for row in scene.of_type(type_name)
+        for key in keys_of_entities()[type_name]
+    ]
+    return [{"r": representations}]
+
+
+ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate")
+BY_EMAIL = "($input: LogInByEmailInput!)"
+
+# Every root field that leads to a row. A new one fails the tests until it stands here.
+WAYS = {
+    "Query.viewer": Way("viewer"),
+    "Query.me": Way("me"),
+    "Query.result": Way("result(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Result")]),
+    "Query.inbox": Way("inbox(first: 3)"),
+    "Query.share": Way("share(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Share")]),
+    "Query.institutions": Way('institutions(search: "hidden")'),
+    "Query.organisation": Way("organisation"),
+    **{f"Query.node {name}": _node(name) for name in ENTITIES},
+    **{f"Query._entities {name}": _entities(name) for name in ENTITIES},
+    "Mutation.register": Way("register(input: $input)", "($input: RegisterInput!)", _registrations),
+    "Mutation.logIn": Way(
+        "logIn(input: $input)", "($input: LogInInput!)",
+        _log_in("logIn", "idNumber", lambda scene, _: str(scene.rows["entry 1"].id_number)),
+    ),
+    "Mutation.logInVerifier": Way(
+        "logInVerifier(input: $input)", BY_EMAIL,
+        _log_in("logInVerifier", "email", lambda scene, asker: str(scene.rows[asker.user].email)),
+    ),
+    "Mutation.logInStaff": Way(
+        "logInStaff(input: $input)", BY_EMAIL,
+        _log_in("logInStaff", "email", lambda scene, _: str(scene.rows["staff"].email)),
+    ),
+    "Mutation.openShare": Way("openShare(input: $input)", "($input: OpenShareInput!)", _openings),
+    "Mutation.markShare": Way("markShare(input: $input)", "($input: MarkShareInput!)", _markings),
+    "Mutation.sendResult": Way("sendResult(input: $input)", "($input: SendResultInput!)", _sendings),
+    "Subscription.newShares": Way('newShares(after: "0.0")'),
+}  # fmt: skip
+
+
+@cache
+def document(name: str) -> str:
+    """The operation for a way, which asks for everything that it leads to."""
+    way, (root, _, field) = WAYS[name], name.partition(" ")[0].partition(".")
+    everything = Everything()
+    leads_to = way.on or get_named_type(fields_of(root)[field].type).name
+    selection = everything.of(leads_to, way.depth)
+    if way.on:
+        selection = f"{{ __typename ... on {way.on} {selection} }}"
+    return everything.document(f"{root.lower()} {way.declares} {{ {way.call} {selection} }}")
+
+
+async def everything_told(scene: Scene, app: Starlette, client: Client, asker: Asker) -> dict[str, Said]:
+    """What one asker is answered by each way; orders come last."""
+    told: dict[str, Said] = {}
+    for name, way in WAYS.items():
+        if name.startswith("Subscription."):
+            told[name] = said(*await _streamed(app, document(name), asker))
+        else:
+            answers = [await client.as_(asker.token).post(document(name), **one) for one in way.variables(scene, asker)]
+            told[name] = said(*(answer.json() for answer in answers))
+    return told
+
+
+async def _streamed(app: Starlette, query: str, asker: Asker) -> list[Any]:
+    """What a stream tells until it ends, or until the share that every institution got last."""
+    results: list[Any] = []
+    async with events(app, query, {}, asker.token) as stream:
+        while (result := await stream.next()) is not None:
+            results.append(result)
+            if LAST in json.dumps(result):
+                break
+    return results

@@ -1,0 +1,330 @@
+"""Nobody sees a row that is not for them, by whatever way the schema leads to it (O3, U3, R3, S10, P5)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+
+from models.candidate import Candidate
+from models.institution import Institution
+from models.result import Outcome, Result
+from models.session import Session
+from models.share import Share
+from models.verifier import VerifierStatus, VerifierUser
+from schema.candidate import OWN
+from tests.client import Client
+from tests.conftest import ControlledClock
+from tests.events import events
+from tests.printed import fields_of, object_types
+from tests.scene import WAYS, Asker, Said, Scene, document, everything_told, scene_of
+from tests.selecting import ROWS, leads_to_a_row, ways_to_rows
+from tests.world import World
+
+OFFICE = {"home user", "template"}  # what an institution's own users see
+HELD = {"candidate", "result 1", "award 1", "share with home"}  # and what a live share adds
+OWN_ROWS = {"candidate", "account", "entry 1", "entry 2", "result 1", "result 2", "award 1", "award 2"} | {
+    f"share with {name}" for name in ("home", "third", "shut")
+}
+SHARED = {name for name in OWN_ROWS if name.startswith("share with")}
+# Staff are no rows of ours, and an institution that can be found is public.
+WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions"}
+# Paths that answer without knowing who asks, and hold no rows.
+PUBLIC_PATHS = {"/healthz", "/readyz", "/reset-password", "/pages"}
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Who asks, what they see of the scene, and what of it they must not."""
+
+    asker: Asker
+    seen: frozenset[str]
+
+
+@pytest.fixture
+async def scene(app: Starlette, world: World) -> Scene:
+    """Everything that there is to see."""
+    return await scene_of(world)
+
+
+async def asks(scene: Scene, name: str, *seen: str, **asker: Any) -> Situation:
+    """The situation of whoever has this session."""
+    return Situation(Asker(scene.tokens[name], **asker), frozenset(seen))
+
+
+# ---- who may not see what
+
+
+async def stranger(scene: Scene) -> Situation:
+    return Situation(Asker(None), frozenset())
+
+
+async def another_candidate(scene: Scene) -> Situation:
+    return await asks(scene, "other candidate", "other candidate")
+
+
+async def verifier_elsewhere(scene: Scene, name: str) -> Situation:
+    """U3: of an institution, or of a faculty of the very institution, that holds no share of the candidate."""
+    return await asks(scene, f"{name} user", f"{name} user", "other candidate", user=f"{name} user")
+
+
+async def verifier_of_suspended(scene: Scene) -> Situation:
+    """O3: the session was opened, and the share was sent, before."""
+    return await asks(scene, "shut user", user="shut user", knows=frozenset({"logInVerifier"}))
+
+
+async def verifier_no_more(scene: Scene, status: VerifierStatus) -> Situation:
+    """U2."""
+    await VerifierUser.filter(id=scene.rows["home user"].id).update(status=status)
+    return await asks(scene, "home user", knows=frozenset({"logInVerifier"}))
+
+
+async def logged_out(scene: Scene, name: str) -> Situation:
+    await Session.filter(ended_at=None).update(ended_at=scene.world.clock())
+    return await asks(scene, name)
+
+
+async def idle(scene: Scene, name: str, clock: ControlledClock) -> Situation:
+    """A10: half an hour, and the ten seconds that a use may go unnoted."""
+    clock.forward(minutes=30, seconds=10)
+    return await asks(scene, name)
+
+
+async def after_twelve_hours(scene: Scene, name: str, clock: ControlledClock) -> Situation:
+    """A10: however busy the session was."""
+    clock.forward(hours=12)
+    await Session.all().update(used_at=clock())
+    return await asks(scene, name)
+
+
+async def closed_account(scene: Scene) -> Situation:
+    """G2."""
+    await Candidate.filter(id=scene.rows["candidate"].id).update(closed_at=scene.world.clock())
+    return await asks(scene, "candidate", knows=frozenset({"logIn"}))
+
+
+async def before_release(scene: Scene) -> None:
+    moment = scene.world.clock() + timedelta(microseconds=1)
+    await Result.filter(id=scene.rows["result 1"].id).update(released_at=moment)
+
+
+async def candidate_before_release(scene: Scene) -> Situation:
+    """R3: one microsecond before it, of a result that was shared already when its release was put off."""
+    await before_release(scene)
+    return await asks(scene, "candidate", *(OWN_ROWS - SHARED - {"result 1", "award 1"}), "shut institution")
+
+
+async def verifier_before_release(scene: Scene) -> Situation:
+    await before_release(scene)
+    return await asks(scene, "home user", "other candidate", *OFFICE)
+
+
+async def verifier_after(scene: Scene, **change: Callable[[Any], Any]) -> Situation:
+    """S10, S9: the share was withdrawn, or its time has come, at this very moment."""
+    moment = {name: of(scene.world.clock()) for name, of in change.items()}
+    await Share.filter(id=scene.rows["share with home"].id).update(**moment)
+    return await asks(scene, "home user", "other candidate", *OFFICE)
+
+
+async def verifier_with_share(scene: Scene) -> Situation:
+    """Sees the share, and of its candidate nothing beside it: no account, entry, other result or other share."""
+    return await asks(scene, "home user", "other candidate", *OFFICE, *HELD)
+
+
+async def verifier_after_revocation(scene: Scene) -> Situation:
+    """R11: that it is revoked, and nothing of what was awarded."""
+    await Result.filter(id=scene.rows["result 1"].id).update(revoked_at=scene.world.clock())
+    return await asks(scene, "home user", "other candidate", *OFFICE, *HELD - {"award 1"})
+
+
+async def verifier_after_withholding(scene: Scene) -> Situation:
+    """R6, whatever of the award is still stored."""
+    nothing = dict.fromkeys(("headline", "grade", "cefr", "overall_score"))
+    await Result.filter(id=scene.rows["result 1"].id).update(outcome=Outcome.WITHHELD, **nothing)
+    return await asks(scene, "home user", "other candidate", *OFFICE, *HELD - {"award 1"})
+
+
+async def candidate_alone(scene: Scene) -> Situation:
+    return await asks(scene, "candidate", *OWN_ROWS, "shut institution")
+
+
+def same(moment: Any) -> Any:
+    return moment
+
+
+SITUATIONS: dict[str, Callable[[Scene], Awaitable[Situation]]] = {
+    "a stranger": stranger,
+    "another candidate": another_candidate,
+    "a verifier of another institution": partial(verifier_elsewhere, name="other"),
+    "a verifier of a faculty of the institution": partial(verifier_elsewhere, name="faculty"),
+    "a verifier of a suspended institution": verifier_of_suspended,
+    "a removed verifier": partial(verifier_no_more, status=VerifierStatus.REMOVED),
+    "a deactivated verifier": partial(verifier_no_more, status=VerifierStatus.DEACTIVATED),
+    "an invited verifier": partial(verifier_no_more, status=VerifierStatus.INVITED),
+    "a verifier who logged out": partial(logged_out, name="home user"),
+    "a candidate who logged out": partial(logged_out, name="candidate"),
+    "staff who logged out": partial(logged_out, name="staff"),
+    "a candidate whose account is closed": closed_account,
+    "a candidate before the release": candidate_before_release,
+    "a verifier before the release": verifier_before_release,
+    "a verifier after the share was withdrawn": partial(verifier_after, withdrawn_at=same),
+    "a verifier after the share has expired": partial(verifier_after, expires_at=same),
+    "a verifier after the result was revoked": verifier_after_revocation,
+    "a verifier after the result was withheld": verifier_after_withholding,
+    "a verifier with a live share": verifier_with_share,
+    "the candidate": candidate_alone,
+}
+TIMED = {
+    f"{who} {how.__name__}": partial(how, name=who)
+    for who in ("home user", "candidate", "staff")
+    for how in (idle, after_twelve_hours)
+}
+
+
+async def check(scene: Scene, situation: Situation, app: Starlette, client: Client) -> None:
+    """What the asker must not see comes out of no way in; what is theirs comes out of some."""
+    told = await everything_told(scene, app, client, situation.asker)
+    seen = {name: scene.among(answer) for name, answer in told.items()}
+    assert {name: found - situation.seen for name, found in seen.items() if found - situation.seen} == {}
+    assert set().union(*seen.values()) == situation.seen
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+async def test_nobody_sees_what_is_not_for_them_by_any_way(
+    scene: Scene, app: Starlette, client: Client, name: str
+) -> None:
+    await check(scene, await SITUATIONS[name](scene), app, client)
+
+
+@pytest.mark.parametrize("name", TIMED)
+async def test_nobody_sees_anything_once_their_session_is_over(
+    scene: Scene, app: Starlette, client: Client, clock: ControlledClock, name: str
+) -> None:
+    await check(scene, await TIMED[name](scene, clock=clock), app, client)
+
+
+# ---- that there is something to see
+
+
+async def rightful(scene: Scene, app: Starlette, client: Client) -> dict[str, list[Said]]:
+    """What the candidate, the verifier and staff are told by each way, with all the passwords."""
+    told: dict[str, list[Said]] = {name: [] for name in WAYS}
+    for name, knows in (("candidate", "logIn"), ("home user", "logInVerifier"), ("staff", "register")):
+        asker = Asker(scene.tokens[name], frozenset({knows}))
+        for way, answer in (await everything_told(scene, app, client, asker)).items():
+            told[way].append(answer)
+    return told
+
+
+def edges(told: dict[str, list[Said]]) -> set[str]:
+    """Every field with something in it, as `Type.field`."""
+    objects = [
+        one for answers in told.values() for answer in answers for one in answer.objects() if "__typename" in one
+    ]
+    return {f"{one['__typename']}.{name}" for one in objects for name, value in one.items() if value not in (None, [])}
+
+
+async def test_those_who_may_see_every_row_by_every_way(scene: Scene, app: Starlette, client: Client) -> None:
+    """Or the tests above would pass with nothing to be seen."""
+    told = await rightful(scene, app, client)
+    seen = {way: set().union(*(scene.among(answer) for answer in answers)) for way, answers in told.items()}
+    assert {way for way, found in seen.items() if not found} == WITHOUT_ROWS
+    assert all(answer.holds("Open home") for answer in told["Query.institutions"])
+    assert set().union(*seen.values()) == set(scene.texts)
+    wanted = {
+        f"{name}.{field}"
+        for name in leads_to_a_row() & set(object_types())
+        for field in ways_to_rows(name)
+        if name not in ("Query", "Mutation", "Subscription")
+    }
+    assert wanted - edges(told) == set()
+
+
+def test_every_field_of_a_row_is_asked_for() -> None:
+    asked = {field for way in WAYS for field in _selected(way)}
+    assert {(name, field) for name in ROWS for field in fields_of(name)} - asked == set()
+
+
+def _selected(way: str) -> set[tuple[str, str]]:
+    """The fields that the fragments of a document select, with their types."""
+    lines = [line.split() for line in document(way).splitlines() if line.startswith("fragment ")]
+    return {(words[3], word.partition("(")[0]) for words in lines for word in words[5:]}
+
+
+def test_every_root_field_that_leads_to_a_row_is_asked() -> None:
+    roots = ("Query", "Mutation", "Subscription")
+    assert {f"{root}.{name}" for root in roots for name in ways_to_rows(root)} == {way.split()[0] for way in WAYS}
+
+
+def test_every_type_that_can_be_fetched_by_a_key_is_asked_for() -> None:
+    keyed = {name for name in object_types() if name in ROWS and "id" in fields_of(name)}
+    for door in ("Query.node", "Query._entities"):
+        assert {way.split()[1] for way in WAYS if way.startswith(f"{door} ")} == keyed
+
+
+def test_every_type_of_the_schema_that_is_visible_to_some_only_counts_as_a_row() -> None:
+    """A model with a `visible_to` of its own is a row here."""
+    models = [Candidate, Institution, Result, Share, VerifierUser]
+    assert {model.__name__ for model in models} <= ROWS
+
+
+async def test_no_other_path_answers_with_rows(app: Starlette) -> None:
+    """A path that is added here needs its situations above, as the schema's fields have theirs."""
+    assert {getattr(route, "path", "") for route in app.routes} - {"/graphql"} == PUBLIC_PATHS
+
+
+async def test_verifiers_never_see_a_candidates_account(scene: Scene, app: Starlette, client: Client) -> None:
+    """On every path to a candidate: no e-mail address, language, wishes or entries."""
+    private = {name for name, field in fields_of("Candidate").items() if (field.description or "").endswith(OWN)}
+    assert private == {"email", "language", "wantsUpdates", "entries"}
+    told = await everything_told(scene, app, client, Asker(scene.tokens["home user"]))
+    for way, answer in told.items():
+        people = [one for one in answer.objects() if one.get("__typename") == "Candidate"]
+        assert [one for one in people if any(one.get(name) is not None for name in private)] == [], way
+    ways = {
+        way for way, answer in told.items() if any(one.get("__typename") == "Candidate" for one in answer.objects())
+    }
+    assert ways >= {"Query.inbox", "Query.share", "Query.result", "Query.node Candidate", "Query._entities Candidate"}
+    assert ways >= {"Mutation.openShare", "Mutation.markShare", "Subscription.newShares"}
+
+
+# ---- streams that were open before
+
+
+async def suspended(scene: Scene, clock: ControlledClock) -> None:
+    await scene.world.suspend(scene.rows["home"])
+
+
+async def removed(scene: Scene, clock: ControlledClock) -> None:
+    await VerifierUser.filter(id=scene.rows["home user"].id).update(status=VerifierStatus.REMOVED)
+
+
+async def ended(scene: Scene, clock: ControlledClock) -> None:
+    await Session.filter(verifier_id=scene.rows["home user"].id).update(ended_at=clock())
+
+
+async def expired(scene: Scene, clock: ControlledClock) -> None:
+    clock.forward(minutes=30, seconds=10)
+
+
+@pytest.mark.parametrize("end", [suspended, removed, ended, expired])
+async def test_a_stream_tells_nothing_more_once_its_session_is_over(
+    scene: Scene, app: Starlette, clock: ControlledClock, end: Callable[[Scene, ControlledClock], Awaitable[None]]
+) -> None:
+    """O3, U2, A10: the next share is not told, and the stream ends by itself, saying why."""
+    query = 'subscription { newShares(after: "0.0") { share { id } } }'
+    async with events(app, query, {}, scene.tokens["home user"]) as stream:
+        told = [await stream.next(), await stream.next()]
+        assert all(result and result["data"]["newShares"]["share"] for result in told)
+        new = await scene.world.result()
+        await end(scene, clock)
+        if end is not suspended:  # nobody can send to it then
+            await scene.world.share(new, scene.rows["home"])
+        last = await stream.next()
+        assert last is not None
+        assert [error["extensions"]["code"] for error in last["errors"]] == ["UNAUTHENTICATED"]
+        assert not last.get("data")
+        assert await stream.next() is None
