@@ -108,7 +108,7 @@ async def _over_websocket(
 async def socket(served: Served, token: str | None) -> AsyncIterator[ClientConnection]:
     """A socket whose connection_init was acknowledged; the token travels in its parameters."""
     url = served.url.replace("http", "ws") + "/graphql"
-    async with connect(url, subprotocols=[PROTOCOL], compression=None) as connection:
+    async with connect(url, subprotocols=[PROTOCOL], compression=None, proxy=None) as connection:
         parameters = {} if token is None else {"authorization": f"Bearer {token}"}
         await connection.send(json.dumps({"type": "connection_init", "payload": parameters}))
         assert json.loads(await connection.recv()) == {"type": "connection_ack"}
@@ -138,7 +138,7 @@ async def _over_events(
 ) -> AsyncIterator[None]:
     headers = {"Accept": "text/event-stream"} | ({"Authorization": f"Bearer {token}"} if token else {})
     async with (
-        httpx2.AsyncClient(base_url=served.url, timeout=30) as http,
+        httpx2.AsyncClient(base_url=served.url, timeout=30, trust_env=False) as http,
         http.stream("POST", "/graphql", json=operation, headers=headers) as response,
     ):
         assert response.headers["content-type"].startswith("text/event-stream")

@@ -76,7 +76,7 @@ class Served:
     def readiness(self) -> int:
         """The status of /readyz; 0 while nothing answers."""
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=5).status_code
+            return httpx2.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code
         except httpx2.TransportError:
             return 0
 

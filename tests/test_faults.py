@@ -126,7 +126,7 @@ async def stage(served: Served, open_database: None, world: World) -> AsyncItera
     """An institution on an empty database."""
     institution = await world.institution("Aoba Gakuin University")
     verifier = await world.verifier(institution, is_primary=True)
-    async with httpx2.AsyncClient(base_url=served.url, timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=served.url, timeout=30, trust_env=False) as http:
         yield Stage(world, institution, verifier, await world.token(verifier), Client(http))
 
 
@@ -275,7 +275,7 @@ async def test_restart_of_postgresql_under_load_is_told_clearly_and_survived_wit
 
 
 async def _is_alive_and_not_ready(served: Served) -> None:
-    async with httpx2.AsyncClient(base_url=served.url) as http:
+    async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as http:
         assert (await http.get("/healthz")).status_code == 200
         ready = await http.get("/readyz")
         assert (ready.status_code, ready.json()["status"]) == (503, "not ready")

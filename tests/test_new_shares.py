@@ -1,6 +1,7 @@
 """Live shares through two real processes on one database: at once, gap-free, to the right people only (N6, O3, A10)."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -21,9 +22,11 @@ from engine.clock import Clock, system_clock
 from models.institution import Institution
 from models.verifier import VerifierStatus, VerifierUser
 from schema.ids import key_of
+from settings import Settings
 from tests.client import Client
 from tests.conftest import copy_of_template, with_name
 from tests.dashboards import KINDS, LIVE_CURSOR, NEW_SHARES, Dashboard, dashboard, live_cursor, socket
+from tests.door import standing
 from tests.served import Served, until
 from tests.world import World, gid
 
@@ -89,7 +92,9 @@ async def stage(processes: tuple[Served, Served], open_database: None, world: Wo
     institution = await world.institution("Aoba Gakuin University")
     verifier = await world.verifier(institution, is_primary=True)
     async with AsyncExitStack() as stack:
-        https = [await stack.enter_async_context(httpx2.AsyncClient(base_url=one.url)) for one in processes]
+        https = [
+            await stack.enter_async_context(httpx2.AsyncClient(base_url=one.url, trust_env=False)) for one in processes
+        ]
         clients = Client(https[0]), Client(https[1])
         yield Stage(world, institution, verifier, await world.token(verifier), clients)
 
@@ -291,6 +296,33 @@ async def test_stream_that_is_not_read_is_told_to_resume_and_then_misses_nothing
     async with dashboard(kind, processes[1], stage.token, stuck.cursors[-1]) as resumed:
         await until(lambda: len(stuck.seen) + len(resumed.seen) == 800)
         assert stuck.cursors + resumed.cursors == others[0].cursors
+
+
+async def test_streams_whose_clients_vanish_at_any_moment_are_forgotten(
+    settings: Settings, clean: None, world: World, tmp_path: Path
+) -> None:
+    """Each holds a queue, and a place among those of its user."""
+    async with standing(settings, system_clock) as door:
+        served = Served(tmp_path, None, port=door.port)
+        institution = await world.institution()
+        token = await world.token(await world.verifier(institution))
+        before = asyncio.all_tasks()
+        gone = [vanishes(kind, served, token, number * 0.002) for number in range(20) for kind in KINDS]
+        waiting = asyncio.gather(*gone)
+        for _ in range(5):
+            await world.share(await world.result(), institution)
+        await waiting
+        services = door.services
+        await until(lambda: not (services.hub.open_streams or services.streams or services.sockets))
+        assert not services.hub._topics
+        await until(lambda: not asyncio.all_tasks() - before)
+
+
+async def vanishes(kind: str, served: Served, token: str, seconds: float) -> None:
+    """A dashboard that is cut off after so many seconds, wherever it is by then."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds), dashboard(kind, served, token, "0.0"):
+            await asyncio.sleep(seconds)
 
 
 # ---- what does not go over a socket
