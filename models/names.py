@@ -6,22 +6,25 @@ import unicodedata
 # Letters that stay one sign under Unicode's decomposition, and how people type them without their keyboard.
 PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"})
 APOSTROPHES = re.compile(r"['’‘ʼʻ`´]")
-NOT_WORDS = re.compile(r"[^\w\s]|_")
+# Marks that are no accents: voicing of kana, and the vowels of Indic and South-East Asian scripts.
+MARKS = r"\u3099\u309a\u0900-\u0963\u0970-\u109f\u1780-\u17d3"
+NOT_WORDS = re.compile(rf"[^\w\s{MARKS}]|_")
 KATAKANA = {ord("ァ") + offset: ord("ぁ") + offset for offset in range(ord("ヶ") - ord("ァ") + 1)}
 CJK = re.compile(r"[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
-MARKS_OF_KANA = "\u3099\u309a"
 
 
 def folded(text: str) -> str:
     """One form for all ways to write a name: any case, width, accents, hiragana or katakana, apostrophes, hyphens."""
     text = unicodedata.normalize("NFKC", APOSTROPHES.sub("", text)).casefold()  # NFKC makes a blank of ´
-    text = "".join(sign for sign in unicodedata.normalize("NFD", text) if not _is_accent(sign))
+    text = "".join(sign for sign in unicodedata.normalize("NFD", text) if not _is_left_out(sign))
     text = unicodedata.normalize("NFC", text).translate(PLAIN).translate(KATAKANA)
     return " ".join(NOT_WORDS.sub(" ", APOSTROPHES.sub("", text)).split())
 
 
-def _is_accent(sign: str) -> bool:
-    return unicodedata.category(sign) == "Mn" and sign not in MARKS_OF_KANA
+def _is_left_out(sign: str) -> bool:
+    """Whether a sign does not count: an accent, or one that cannot be seen (soft hyphens, joiners, directions)."""
+    category = unicodedata.category(sign)
+    return category == "Cf" or (category == "Mn" and not re.match(f"[{MARKS}]", sign))
 
 
 def grams(searched: str) -> list[str]:
