@@ -24,6 +24,10 @@ from models.passwords import forms_of_name, password_problems
 from models.session import RESET_VALID, PasswordReset, reset_of
 from models.viewer import Kind, Viewer
 from resolvers import columns, letters, sessions
+from resolvers.reading import Source
+
+SOURCE = Source(Candidate, f"SELECT {columns.CANDIDATE} FROM candidate", "candidate.id", "candidate_id")
+by_ids = SOURCE.by_ids
 
 SECRETS = Lock("secret number", tries=3, length=timedelta(minutes=30), ever=10)
 WRONG_SECRETS_BY_ADDRESS = Rate("wrong secrets by address", most=30, window=timedelta(hours=1))
@@ -227,14 +231,3 @@ async def _use_reset(viewer: Viewer, reset_id: UUID, candidate_id: UUID, passwor
             now=viewer.at,
             id=candidate_id,
         )
-
-
-async def by_ids(viewer: Viewer, ids: list[UUID]) -> dict[UUID, Row]:
-    """Those of these candidates that the viewer may see."""
-    visible = Candidate.visible_to(viewer)
-    found = await database.rows(
-        f"SELECT {columns.CANDIDATE} FROM candidate WHERE candidate.id = ANY(:ids) AND {visible}",
-        ids=ids,
-        **visible.named,
-    )
-    return {one["candidate_id"]: one for one in found}

@@ -1,28 +1,18 @@
 """Finding institutions (S1, S2)."""
 
-from uuid import UUID
-
 from engine import database
 from engine.database import Row
 from models.institution import Institution, InstitutionName
 from models.names import folded, grams, search_grams, search_words, shown_name
-from models.viewer import Viewer
 from resolvers import columns
+from resolvers.reading import Source
 
 MOST_SUGGESTIONS = 20
 LONGEST_SEARCH = 200
 
 
-async def by_ids(viewer: Viewer, ids: list[UUID]) -> dict[UUID, Row]:
-    """Those of these institutions that the viewer may see."""
-    visible = Institution.visible_to(viewer)
-    found = await database.rows(
-        f"SELECT {columns.INSTITUTION} FROM institution WHERE institution.id = ANY(:ids) AND {visible}",
-        ids=ids,
-        **visible.named,
-    )
-    return {one["institution_id"]: one for one in found}
-
+SOURCE = Source(Institution, f"SELECT {columns.INSTITUTION} FROM institution", "institution.id", "institution_id")
+by_ids = SOURCE.by_ids
 
 # Best first: the whole name, its beginning, the beginning of a word, anything inside; short names before long ones.
 SEARCH = f"""

@@ -6,7 +6,7 @@ every transaction there has ended, and nothing can appear among them any more. A
 """
 
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,9 +16,8 @@ from engine.database import Row
 from engine.events import Batch, Cursor, Hub
 from errors import CursorNotValid
 from models.journal import EventKind
-from models.share import Share
 from models.viewer import Kind, Viewer
-from resolvers import columns
+from resolvers.reading import SHARES
 
 CHANNEL = "journal"
 HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -66,21 +65,9 @@ async def read(viewer: Viewer, after: Cursor | None) -> Batch[JournalEvent]:
         id=after[1],
     )
     settled = [event for event in found if event["is_settled"]]
-    shares = await _shares(viewer, [event["share_id"] for event in settled])
+    shares = await SHARES.by_ids(viewer, [event["share_id"] for event in settled]) if settled else {}
     events = [_event(event, shares) for event in settled]
     return Batch(events, events[-1].cursor if events else after, more=len(found) > len(settled) or len(found) == BATCH)
-
-
-async def _shares(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, Row]:
-    if not ids:
-        return {}
-    visible = Share.visible_to(viewer)
-    found = await database.rows(
-        f"SELECT {columns.SHARE} FROM share {columns.SHARE_JOINS} WHERE share.id = ANY(:ids) AND {visible}",
-        ids=list(ids),
-        **visible.named,
-    )
-    return {share["share_id"]: share for share in found}
 
 
 def _event(event: Row, shares: dict[UUID, Row]) -> JournalEvent:

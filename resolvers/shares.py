@@ -16,11 +16,11 @@ from models.names import shown_name
 from models.result import Result
 from models.share import Share
 from models.viewer import Kind, Viewer
-from resolvers import columns, journal
-from resolvers.grouping import grouped
+from resolvers import journal
 from resolvers.pages import Page, Place, page_of
+from resolvers.reading import SHARES, grouped
 
-READ = f"SELECT {columns.SHARE} FROM share {columns.SHARE_JOINS}"
+by_ids = SHARES.by_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +110,6 @@ async def _one(viewer: Viewer, share_id: UUID) -> Row:
     return (await by_ids(viewer, [share_id]))[share_id]
 
 
-async def by_ids(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, Row]:
-    """Those of these shares that the viewer may see, each with its result, candidate and institution."""
-    visible = Share.visible_to(viewer)
-    found = await database.rows(f"{READ} WHERE share.id = ANY(:ids) AND {visible}", ids=list(ids), **visible.named)
-    return {one["share_id"]: one for one in found}
-
-
 async def of_candidates(viewer: Viewer, candidate_ids: Sequence[UUID], place: Place) -> dict[UUID, Page]:
     """A page of each candidate's shares that the viewer may see, newest first, by one statement."""
     return await _pages(viewer, "candidate_id", candidate_ids, place)
@@ -132,7 +125,7 @@ async def _pages(viewer: Viewer, owner: str, ids: Sequence[UUID], place: Place) 
     behind = place.condition("share.sent_at", "share.id")
     found = await database.rows(
         f"""SELECT page.* FROM unnest(:ids::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
-                {READ} WHERE share.{owner} = wanted.id AND {visible} AND {behind}
+                {SHARES.select} WHERE share.{owner} = wanted.id AND {visible} AND {behind}
                 ORDER BY share.sent_at DESC, share.id DESC LIMIT :limit) AS page""",
         ids=list(ids),
         limit=place.first + 1,
@@ -155,7 +148,7 @@ async def inbox(viewer: Viewer, place: Place, status: str | None = None) -> Inbo
     read = {"READ": "share.is_read", "UNREAD": "NOT share.is_read"}.get(status or "", "true")
     found = await database.rows(
         f"""SELECT now_at.position, page.* FROM (SELECT {journal.HORIZON} AS position) AS now_at LEFT JOIN LATERAL (
-                {READ} WHERE {visible} AND {read} AND {place.condition("share.sent_at", "share.id")}
+                {SHARES.select} WHERE {visible} AND {read} AND {place.condition("share.sent_at", "share.id")}
                 ORDER BY share.sent_at DESC, share.id DESC LIMIT :limit) AS page ON true""",
         limit=place.first + 1,
         **place.named,

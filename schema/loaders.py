@@ -9,7 +9,7 @@ from strawberry.dataloader import DataLoader
 
 from engine.database import Row
 from models.viewer import Viewer
-from resolvers import candidates, entries, exams, institutions, results, shares, verifiers
+from resolvers import candidates, entries, exams, institutions, results, shares, templates, verifiers
 from resolvers.pages import Page, Place
 
 K = TypeVar("K")
@@ -76,7 +76,7 @@ class Loaders:
     @cached_property
     def template(self) -> DataLoader[UUID, Row | None]:
         """Download templates by id."""
-        return self._rows(verifiers.templates_by_ids)
+        return self._rows(templates.by_ids)
 
     @cached_property
     def exam(self) -> DataLoader[str, Row | None]:

@@ -6,7 +6,7 @@ import strawberry
 
 from engine.database import Row
 from models.viewer import Kind
-from resolvers import verifiers
+from resolvers import templates, verifiers
 from schema.context import Info
 from schema.costs import list_of
 from schema.ids import global_id, key_of
@@ -73,7 +73,7 @@ class Organisation:
 
     @strawberry.field(description="Its download templates, the default one first.", directives=[list_of(20)])
     async def templates(self, info: Info) -> list[DownloadTemplate]:
-        return [DownloadTemplate.of(row) for row in await verifiers.templates(info.context.viewer)]
+        return [DownloadTemplate.of(row) for row in await templates.every(info.context.viewer)]
 
 
 @strawberry.type
