@@ -73,10 +73,8 @@ SHORT_LISTS = {
 def files() -> dict[str, Path]:
     """Every module of the repository, found on the disk, by the name that it is imported by."""
     tops = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != "var"]
-    return {
-        dotted(path): path
-        for path in sorted([*ROOT.glob("*.py"), *(file for top in tops for file in top.rglob("*.py"))])
-    }
+    inside = [path for top in tops for path in top.rglob("*.py") if "node_modules" not in path.parts]
+    return {dotted(path): path for path in sorted([*ROOT.glob("*.py"), *inside])}
 
 
 def room_of(module: str) -> str:
