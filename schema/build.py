@@ -11,6 +11,7 @@ from schema.candidate import CandidateMutation, CandidateQuery
 from schema.context import Info
 from schema.entities import ENTITIES, NodeQuery
 from schema.exam import ExamQuery
+from schema.execution import Executor
 from schema.extensions import EXTENSIONS
 from schema.institution import InstitutionQuery
 from schema.refusals import TYPES, handlers
@@ -58,6 +59,7 @@ schema = Schema(
     subscription=Subscription,
     types=[*ENTITIES.values(), *TYPES.values()],
     extensions=EXTENSIONS,
+    execution_context_class=Executor,
     config=StrawberryConfig(disable_field_suggestions=True),
     federation_version=FEDERATION_VERSION,
     exception_handlers=handlers(),
