@@ -43,6 +43,7 @@ OWN = "Only for the candidate and for staff; null for others."
 class Candidate(Node):
     family_name: str = strawberry.field(description="Family name as the exam centre wrote it.")
     given_name: str = strawberry.field(description="Given name as the exam centre wrote it; may be empty.")
+    name: str = strawberry.field(description="Whole name in Latin letters, given name first.")
     native_name: str | None = strawberry.field(description="Whole name in the person's own script.")
     date_of_birth: date = strawberry.field(description="Date of birth, from the centre.")
     email: str | None = strawberry.field(description=f"E-mail address. {OWN}")
@@ -58,6 +59,7 @@ class Candidate(Node):
             id=global_id("Candidate", row["candidate_id"]),
             family_name=row["family_name"],
             given_name=row["given_name"],
+            name=full_name(row["given_name"], row["family_name"]),
             native_name=row["native_name"],
             date_of_birth=row["date_of_birth"],
             email=row["candidate_email"] if own else None,
@@ -72,10 +74,6 @@ class Candidate(Node):
         key = key_of(id, "Candidate")
         row = await info.context.loaders.candidate.load(key) if key else None
         return None if row is None else cls.of(row, info.context.viewer)
-
-    @strawberry.field(description="Whole name in Latin letters, given name first.")
-    def name(self) -> str:
-        return full_name(self.given_name, self.family_name)
 
     @strawberry.field(description=f"Entries, latest exam first. {OWN}", directives=[list_of(20)])
     async def entries(self, info: Info) -> list[Entry] | None:

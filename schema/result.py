@@ -60,6 +60,9 @@ class SkillScore:
     "institutions that hold a live share; by staff always.",
 )
 class Result(Node):
+    qualification: str = strawberry.field(
+        description="Name of the qualification, such as `C1 Advanced`. Never translated."
+    )
     statement_number: str = strawberry.field(description="Number of the Statement of Results.")
     certificate_number: str | None = strawberry.field(description="Number of the certificate, where there is one.")
     status: ResultStatus = strawberry.field(description="Where it stands now.")
@@ -95,6 +98,7 @@ class Result(Node):
         scale, score = row["scale_code"], row["overall_score"] if awarded else None
         return cls(
             id=global_id("Result", row["result_id"]),
+            qualification=row["exam_title"],
             statement_number=row["statement_number"],
             certificate_number=row["certificate_number"] if awarded else None,
             status=ResultStatus(status.value),
@@ -126,10 +130,6 @@ class Result(Node):
             key = key_of(id, "Result")
             row = await info.context.loaders.result.load(key) if key else None
         return None if row is None else cls.of(row, info.context.viewer)
-
-    @strawberry.field(description="Name of the qualification, such as `C1 Advanced`. Never translated.")
-    def qualification(self) -> str:
-        return self.exam.title
 
     @strawberry.field(description="What to know about this result, in the language asked for.")
     def notices(self, language: Language = "en") -> list[Notice]:
