@@ -15,6 +15,7 @@ from types import FrameType
 import uvicorn
 
 from app import create_app
+from demo.load import Logins
 from demo.load import load as load_demo
 from engine import database, embedded, keys, log, migrations
 from engine.clock import Clock, system_clock
@@ -96,15 +97,16 @@ async def prepare(settings: Settings, demo: bool) -> None:
     async with opened(settings.database_url):
         await migrations.migrate(settings.database_url)
         await exams.load_reference_data()
-        logins = await load_demo(system_clock()) if demo else None
-    if logins is not None:
-        settings.var.mkdir(parents=True, exist_ok=True)
-        _write_private(settings.var / "demo.json", json.dumps(logins, ensure_ascii=False, indent=2))
+        if demo:
+            await load_demo(system_clock(), lambda logins: _keep(logins, settings.var))
 
 
-def _write_private(path: Path, text: str) -> None:
+def _keep(logins: Logins, folder: Path) -> None:
+    """Write the log-ins where only we can read them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "demo.json"
     path.touch(mode=0o600)
-    path.write_text(text + "\n", "utf-8")
+    path.write_text(json.dumps(logins, ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,7 @@
 
 import csv
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,8 +25,11 @@ from models.template import DownloadFormat, DownloadTemplate
 from models.verifier import Notify, StaffRole, StaffUser, VerifierStatus, VerifierUser
 from resolvers import exams, institutions, journal
 
+Logins = dict[str, Any]
+
 FOLDER = Path(__file__).parent
 PASSWORD = "demo-pass-2026"  # printed for everybody to log in with
+LOCK = 0xDE30  # of two processes that load at once, the second finds the data there
 RESULTS = 500
 REGISTERED = 150
 SHARES_OF_REGISTERED = 2
@@ -52,17 +55,22 @@ class Demo:
     staff: list[StaffUser] = field(default_factory=list)
 
 
-async def load(now: datetime) -> dict[str, Any] | None:
-    """Load the demo in one transaction and return the log-ins; None, and no change, when there is data already."""
-    if await database.value("SELECT 1 FROM institution LIMIT 1"):
-        return None
-    demo = Demo(now, random.Random("seiseki"), await hashing.hash_password(PASSWORD))  # not a secret
+async def load(now: datetime, keep: Callable[[Logins], None] = lambda _: None) -> Logins | None:
+    """Load the demo in one transaction and return the log-ins; None, and no change, when there is data already.
+
+    `keep` is handed the log-ins just before the commit: whoever dies after it has both, before it neither counts.
+    """
+    demo = Demo(now, random.Random("seiseki"), await hashing.hash_password(PASSWORD))
     async with database.transaction():
+        await database.rows("SELECT pg_advisory_xact_lock(:lock)", lock=LOCK)
+        if await database.value("SELECT 1 FROM institution LIMIT 1"):
+            return None
         await _reference(demo)
         await _institutions(demo)
         await _people(demo)
         await _entries_and_results(demo)
         await _shares(demo)
+        keep(_logins(demo))
     return _logins(demo)
 
 
@@ -307,7 +315,7 @@ def _share(demo: Demo, entry: Entry, result: Result, institution: Institution, n
     )
 
 
-def _logins(demo: Demo) -> dict[str, Any]:
+def _logins(demo: Demo) -> Logins:
     """What `var/demo.json` tells: who can log in, and which entries wait to be claimed."""
     names = {candidate.id: full_name(candidate.given_name, candidate.family_name) for candidate in demo.candidates}
     shown = {one.id: shown_name(one.name, one.department) for one in demo.institutions}

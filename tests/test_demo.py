@@ -1,5 +1,6 @@
 """The demo: what a newcomer finds after the first start."""
 
+import asyncio
 import json
 from datetime import date, timedelta
 from typing import Any
@@ -192,3 +193,11 @@ async def test_a_start_without_the_demo_leaves_the_database_empty(settings: Sett
         assert not await Candidate.exists()
         assert await Exam.exists()
     assert not (settings.var / "demo.json").exists()
+
+
+async def test_two_processes_that_start_at_once_load_the_demo_once(open_database: None, clock: ControlledClock) -> None:
+    kept: list[object] = []
+    answers = await asyncio.gather(*(load(clock(), kept.append) for _ in range(2)))
+    assert sum(answer is not None for answer in answers) == 1
+    assert len(kept) == 1
+    assert await Institution.all().count() == 40
