@@ -4,24 +4,30 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from engine.limits import network
 from models.viewer import Viewer
 
 
 class TooMany(Exception):
     """The asker has as many of these as one may have at one time."""
 
+    def __init__(self, things: str) -> None:
+        super().__init__(f"Too many {things} at the same time: wait for some to end.")
+        self.code = f"TOO_MANY_{things.upper()}"
+
 
 class Gate:
     """Counts what each asker has open; nothing is kept of one who has nothing."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, things: str) -> None:
         self.most = most
+        self.things = things
         self._open: Counter[str] = Counter()
 
     def check(self, asker: str) -> None:
         """Raises TooMany when one more would be too many."""
         if self._open[asker] >= self.most:
-            raise TooMany
+            raise TooMany(self.things)
 
     @contextmanager
     def passing(self, asker: str) -> Iterator[None]:
@@ -40,5 +46,5 @@ class Gate:
 
 
 def asker(viewer: Viewer) -> str:
-    """Whose things are counted together: an account's, or those of an anonymous address."""
-    return str(viewer.id) if viewer.id else viewer.address
+    """Whose things are counted together: an account's, or those of an anonymous network."""
+    return str(viewer.id) if viewer.id else network(viewer.address)

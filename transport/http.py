@@ -50,9 +50,8 @@ class GraphQLOverHTTP:
             return refused(request, error.status, str(error), error.code, error.headers)
         except GraphQLError as error:
             return self._request_error(request, error)
-        except TooMany:
-            message = "Too many operations at the same time: wait for some to end."
-            return refused(request, 429, message, "TOO_MANY_OPERATIONS", {"Retry-After": "1"})
+        except TooMany as error:
+            return refused(request, 429, str(error), error.code, {"Retry-After": "1"})
         except errors.Unavailable:
             return refused(request, 503, AWAY, "SERVICE_UNAVAILABLE", {"Retry-After": "1"})
         except asyncio.CancelledError:

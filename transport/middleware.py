@@ -36,7 +36,7 @@ class RequestLog:
 
         async def send_named(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
+            if message["type"].endswith("http.response.start"):  # a socket's refusal has one too
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = scope["request_id"]

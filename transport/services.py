@@ -23,6 +23,6 @@ class Services:
     sockets: Gate = field(init=False)
 
     def __post_init__(self) -> None:
-        self.operations = Gate(self.settings.operations_per_viewer)
-        self.streams = Gate(self.settings.streams_per_viewer)
-        self.sockets = Gate(self.settings.connections_per_address)
+        self.operations = Gate(self.settings.operations_per_viewer, "operations")
+        self.streams = Gate(self.settings.streams_per_viewer, "streams")
+        self.sockets = Gate(self.settings.connections_per_address, "connections")

@@ -28,6 +28,7 @@ from strawberry.types.graphql import OperationType as Allowed
 from strawberry.types.unset import UNSET
 
 import errors
+from engine.limits import network
 from models.viewer import Kind
 from schema.build import schema
 from schema.context import Context
@@ -120,9 +121,8 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
             await self._end_with(operation, error)
         except BadRequest as error:
             await self._end_with(operation, GraphQLError(str(error), extensions={"code": error.code}))
-        except TooMany:
-            message = "Too many subscriptions are open for this account."
-            await self._end_with(operation, GraphQLError(message, extensions={"code": "TOO_MANY_STREAMS"}))
+        except TooMany as error:
+            await self._end_with(operation, GraphQLError(str(error), extensions={"code": error.code}))
         except errors.Unavailable:
             await self._end_with(operation, GraphQLError(AWAY, extensions={"code": "SERVICE_UNAVAILABLE"}))
         except Exception as error:
@@ -218,13 +218,13 @@ class GraphQLOverWebSocket(GraphQL[Any, None]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
-        address = websocket.client.host if websocket.client else ""
+        address = network(websocket.client.host) if websocket.client else ""
         try:
             with self.services.sockets.passing(address):
                 await self.run(websocket)
-        except TooMany:
-            message = "Too many connections from this address."
-            await websocket.send_denial_response(refused(websocket, 429, message, "TOO_MANY_CONNECTIONS"))
+        except TooMany as error:
+            response = refused(websocket, 429, str(error), error.code, {"Retry-After": "1"})
+            await websocket.send_denial_response(response)
 
     async def get_context(self, request: HTTPConnection, response: Any) -> Any:
         """What is known of the socket; operations get their own context from it."""
