@@ -6,6 +6,7 @@ keeps for ever what nobody reads. What is no HTTP it answers with text.
 """
 
 import asyncio
+import socket
 import uuid
 from collections import Counter
 from typing import Any
@@ -16,12 +17,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from engine.limits import network
 from transport.middleware import SECURITY_HEADERS
 
 LONGEST_ADDRESS = 8 * 1024
 LARGEST_HEAD = 32 * 1024
 HEAD_SECONDS = 15
-UNREAD_SECONDS = 30
+UNREAD_SECONDS = 20
 
 log = structlog.get_logger()
 
@@ -72,17 +74,16 @@ class Connection(HttpToolsProtocol):
         self._head_size = 0
         self._head_open = False
         self._timer: asyncio.TimerHandle | None = None
-        self._watch: asyncio.TimerHandle | None = None
         self._address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        self._address = self.client[0] if self.client else ""
+        self._address = network(self.client[0]) if self.client else ""
         open_by_address[self._address] += 1
         if open_by_address[self._address] > self.most_per_address:
             self._refuse(TOO_MANY)
         self._await_head()
-        self._watch_unread(0)
+        self._limit_unread()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
@@ -90,8 +91,6 @@ class Connection(HttpToolsProtocol):
 
     def _leave(self) -> None:
         self._head_came()
-        if self._watch is not None:
-            self._watch.cancel()
         open_by_address[self._address] -= 1
         if not open_by_address[self._address]:
             del open_by_address[self._address]
@@ -139,15 +138,11 @@ class Connection(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
-    def _watch_unread(self, before: int) -> None:
-        """Cut off a client that has read nothing of a whole answer since the last look."""
-        left = self.transport.get_write_buffer_size()
-        first = self.cycle is None
-        is_whole = first or self.cycle.response_complete or self.transport.is_closing()
-        if is_whole and 0 < before <= left:
-            self.transport.abort()
-        else:
-            self._watch = self.loop.call_later(UNREAD_SECONDS, self._watch_unread, left if is_whole else 0)
+    def _limit_unread(self) -> None:
+        """Let the kernel cut off a client that reads nothing of what is sent to it; a WebSocket's client too."""
+        connection = self.transport.get_extra_info("socket")
+        if hasattr(socket, "TCP_USER_TIMEOUT") and connection.family != socket.AF_UNIX:  # Linux
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
 
     def send_400_response(self, msg: str) -> None:
         """Coded, as all answers are."""
