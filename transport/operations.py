@@ -1,6 +1,6 @@
 """Before an operation runs, on every transport: it can be read, it is not too large, and it asks what it may."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import GraphQLError, OperationType
@@ -12,6 +12,7 @@ from transport.measure import Measure, measured, operation_of
 from transport.requests import GraphQLRequest
 
 MOST = Measure(depth=16, fields=2000, aliases=100, directives=100, cost=5000)
+MOST_INTROSPECTING = replace(MOST, aliases=5)  # the schema is hundreds of objects, and costs nothing by its directives
 NAMES = {
     "depth": "levels deep",
     "fields": "fields",
@@ -51,8 +52,9 @@ def _no_document(asked: GraphQLRequest) -> tuple[str, str]:
 
 
 def _check_size(measure: Measure) -> None:
+    limits = MOST_INTROSPECTING if measure.introspects else MOST
     for name, words in NAMES.items():
-        size, most = getattr(measure, name), getattr(MOST, name)
+        size, most = getattr(measure, name), getattr(limits, name)
         if size > most:
             raise _refused(f"The operation is too large: {size} {words}, at most {most}.", "OPERATION_TOO_LARGE")
 
