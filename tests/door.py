@@ -44,6 +44,7 @@ class Door:
         self.port = port
         self.services: Services = server.services
         self.app: Any = server.config.app
+        self.connections: Any = server.config.http  # the class of them
         self.url = f"http://127.0.0.1:{port}"
 
     @asynccontextmanager
