@@ -6,10 +6,10 @@ and on fields it does not know, and has no cap; this one answers null with a cod
 
 import asyncio
 import inspect
+from functools import cache
 from typing import Any
 
 import strawberry
-from strawberry.types.base import get_object_definition
 
 from schema.arguments import Id
 from schema.candidate import Candidate
@@ -56,15 +56,20 @@ async def _resolve(info: Info, representation: Any) -> Any:
 
 def _keys(entity: Any, representation: dict[str, Any]) -> dict[str, str]:
     """The key that the representation gives, as arguments; whatever else it holds is left alone."""
-    names = [name for name in inspect.signature(entity.resolve_reference).parameters if name != "info"]
-    fields = {field.python_name: field for field in get_object_definition(entity, strict=True).fields}
-    for name in names:
-        given = representation.get(_camel(fields[name].python_name))
+    for written, name in _names(entity).items():
+        given = representation.get(written)
         if given is not None:
             if not isinstance(given, str) or "\0" in given:  # a NUL would fail all that are read with it
                 raise bad_input("A key of an entity is a string, without NUL.")
             return {name: given}
     raise bad_input("The representation has none of this type's keys.")
+
+
+@cache
+def _names(entity: Any) -> dict[str, str]:
+    """The entity's keys: the name in a representation, and the name of the argument."""
+    parameters = inspect.signature(entity.resolve_reference).parameters
+    return {_camel(name): name for name in parameters if name != "info"}
 
 
 def _camel(name: str) -> str:

@@ -2,7 +2,9 @@
 
 from datetime import date
 from enum import Enum
-from typing import Annotated
+from functools import lru_cache
+from operator import itemgetter
+from typing import Annotated, Any
 
 import strawberry
 
@@ -55,17 +57,7 @@ class Exam(Node):
     @classmethod
     def of(cls, row: Row) -> "Exam":
         """The exam of any row that holds the columns of exams."""
-        return cls(
-            id=global_id("Exam", row["exam_code"]),
-            code=row["exam_code"],
-            title=row["exam_title"],
-            former_title=row["former_title"],
-            scale=_scale(row),
-            skills=[Skill(skill) for skill in row["exam_skills"]],
-            has_photo=row["exam_photo"],
-            first_date=row["first_date"],
-            last_date=row["last_date"],
-        )
+        return _exam(tuple(row["exam_skills"]), _facts(row))
 
     @classmethod
     async def resolve_reference(
@@ -77,9 +69,33 @@ class Exam(Node):
         return None if row is None else cls.of(row)
 
 
+FACTS = (
+    "exam_code", "exam_title", "former_title", "exam_photo", "first_date", "last_date",
+    "scale_code", "overall_min", "overall_max", "skill_min", "skill_max",
+)  # fmt: skip
+_facts = itemgetter(*FACTS)
+
+
+@lru_cache(maxsize=200)
+def _exam(skills: tuple[str, ...], facts: tuple[Any, ...]) -> Exam:
+    """Few exams are in very many rows: while its facts are the same, so is the object."""
+    row = dict(zip(FACTS, facts, strict=True))
+    return Exam(
+        id=global_id("Exam", row["exam_code"]),
+        code=row["exam_code"],
+        title=row["exam_title"],
+        former_title=row["former_title"],
+        scale=_scale(row),
+        skills=[Skill[skill] for skill in skills],
+        has_photo=row["exam_photo"],
+        first_date=row["first_date"],
+        last_date=row["last_date"],
+    )
+
+
 def _scale(row: Row) -> Scale:
     return Scale(
-        code=ScaleCode(row["scale_code"]),
+        code=ScaleCode[row["scale_code"]],
         overall_min=row["overall_min"],
         overall_max=row["overall_max"],
         skill_min=row["skill_min"],

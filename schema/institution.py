@@ -56,7 +56,7 @@ class Institution(Node):
             name=row["institution_name"],
             department=row["department"],
             shown_as=shown_name(row["institution_name"], row["department"]),
-            kind=InstitutionKind(row["institution_kind"]),
+            kind=InstitutionKind[row["institution_kind"]],
             country=row["country"],
             city=row["city"],
             website=row["website"],

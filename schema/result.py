@@ -91,7 +91,7 @@ class Result(Node):
     @classmethod
     def of(cls, row: Row, viewer: Viewer) -> "Result":
         """The result of any row that holds the columns of results."""
-        outcome = rules.Outcome(row["outcome"])
+        outcome = rules.Outcome[row["outcome"]]
         status = rules.status(outcome, row["released_at"], row["revoked_at"], viewer.at)
         stands = status is not rules.ResultStatus.REVOKED
         awarded = stands and outcome.has_award
@@ -101,14 +101,14 @@ class Result(Node):
             qualification=row["exam_title"],
             statement_number=row["statement_number"],
             certificate_number=row["certificate_number"] if awarded else None,
-            status=ResultStatus(status.value),
-            outcome=Outcome(outcome.value) if stands else None,
+            status=ResultStatus[status.name],
+            outcome=Outcome[outcome.name] if stands else None,
             headline=row["headline"] if awarded else None,
             grade=row["grade"] if awarded else None,
             cefr=row["cefr"] if awarded else None,
             overall_score=score,
             overall_score_shown=None if score is None else shown_score(score, scale),
-            scale=ScaleCode(scale),
+            scale=ScaleCode[scale],
             skill_scores=_skill_scores(row) if awarded else [],
             exam=Exam.of(row),
             exam_date=row["exam_date"],
@@ -151,8 +151,8 @@ class Result(Node):
 
 
 def _skill_scores(row: Row) -> list[SkillScore]:
-    scale = ScaleCode(row["scale_code"])
-    return [SkillScore(skill=Skill(skill), score=score, scale=scale) for skill, score in row["skill_scores"] or ()]
+    scale = ScaleCode[row["scale_code"]]
+    return [SkillScore(skill=Skill[skill], score=score, scale=scale) for skill, score in row["skill_scores"] or ()]
 
 
 @strawberry.type
