@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
+import websockets
 from starlette.applications import Starlette
 
 from settings import Settings
@@ -16,6 +17,7 @@ from tests.client import LOG_IN, Client
 from tests.conftest import ControlledClock, client_of, running
 from tests.door import post, standing
 from tests.requests import is_refused, send
+from tests.served import until
 from tests.world import PASSWORD, World
 
 QUERY = "{ __typename }"
@@ -223,3 +225,19 @@ async def test_pages_of_any_other_site_stay_out(open_app: Starlette, world: Worl
         answer = await send(client, {"query": VIEWER}, origin=origin)
         assert "access-control-allow-origin" not in answer.headers
         assert await kind_of_viewer(answer) == "ANONYMOUS"
+
+
+async def test_a_page_of_a_configured_site_may_open_a_socket_and_no_other(
+    settings: Settings, clock: ControlledClock, world: World, clean: None
+) -> None:
+    """Its cookie counts too: browsers send it only where the site is the same."""
+    async with standing(replace(settings, allowed_origins=("https://app.example",)), clock) as door:
+        cookie = f"seiseki={await world.token(await world.verifier())}"
+        async with door.opened(Origin="https://app.example", Cookie=cookie) as socket:
+            await socket.subscribe("1", "subscription { newShares { cursor } }")
+            await until(lambda: door.services.hub.open_streams == 1)
+        for origin in ("https://evil.example", "https://app.example.evil.example", "http://app.example", "null"):
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                async with door.socket(Origin=origin, Cookie=cookie):
+                    pass
+            assert refused.value.response.status_code == 403
