@@ -126,7 +126,7 @@ async def _candidate(scene: Scene) -> None:
 async def _entry(scene: Scene, candidate: Candidate, number: int, exam_date: date) -> Entry:
     facts: dict[str, Any] = {
         "id_number": f"QZX98765{number}",
-        "candidate_number": f"739{number}",
+        "candidate_number": f"HIDDENNO{number}",
         "results_by": date(2031, 3, number),
     }
     entry = await scene.world.entry(candidate, exam_date=exam_date, **facts)
