@@ -96,7 +96,7 @@ OWN_RESULTS_FLOOR = f"""
                                                         'shownAs', institution.name)))
                        ORDER BY share.sent_at DESC, share.id DESC)
             FROM share JOIN institution ON institution.id = share.institution_id
-            WHERE share.result_id = result.id), '[]')))
+            WHERE share.candidate_id = candidate.id AND share.result_id = result.id), '[]')))
             ORDER BY entry.exam_date DESC, result.id DESC)
         FROM result JOIN entry ON entry.id = result.entry_id JOIN exam ON exam.code = entry.exam_id
         WHERE entry.candidate_id = candidate.id AND result.released_at <= now()), '[]'))))::text
