@@ -4,6 +4,7 @@ Statements are written with named places (`:institution_id`), so that the condit
 can be put into any of them; a name that is not given is a bug and says so.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,8 @@ NAMED = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 ROOMS = ["models.candidate", "models.exam", "models.entry", "models.result", "models.institution", "models.verifier",
          "models.share", "models.template", "models.session", "models.journal", "models.letter",
          "models.tries"]  # fmt: skip
+
+PAUSE_SECONDS = 0.05  # where one connection was lost, others were too: by then the pool has heard of them
 
 log = structlog.get_logger()
 
@@ -82,6 +85,7 @@ async def rows(statement: str, **named: Any) -> list[Row]:
         if not _is_read(text) or isinstance(client, Transaction) or isinstance(error.__cause__, TimeoutError):
             raise
         log.info("database.retry", error=type(error.__cause__).__name__)
+        await asyncio.sleep(PAUSE_SECONDS)
     return await _fetch(client, text, values)
 
 

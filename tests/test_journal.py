@@ -269,7 +269,7 @@ async def test_stream_from_now_on_begins_with_what_commits_after_it_was_opened(
     viewer: Viewer, hub: Hub[JournalEvent]
 ) -> None:
     await write(viewer, uuid4())
-    async with aclosing(journal.follow(viewer, hub, None)) as events:
+    async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, None)) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
         await write(viewer, later := uuid4())
@@ -280,7 +280,7 @@ async def test_burst_larger_than_a_queue_does_not_end_a_stream_that_is_read(
     viewer: Viewer, hub: Hub[JournalEvent]
 ) -> None:
     """A thousand shares may commit at one moment, or be held back together by one long transaction."""
-    async with aclosing(journal.follow(viewer, hub, None)) as events:
+    async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, None)) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
         await burst(viewer, 4 * QUEUE)
@@ -305,7 +305,7 @@ async def test_stream_that_is_not_read_is_given_what_is_queued_and_then_told_whe
 ) -> None:
     """N6: nothing is lost, and what waits in memory has a bound however long nobody reads."""
     seen: list[Cursor] = []
-    async with aclosing(journal.follow(viewer, hub, None)) as events:
+    async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, None)) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
         await write(viewer, uuid4())
@@ -321,7 +321,8 @@ async def test_stream_that_is_not_read_is_given_what_is_queued_and_then_told_whe
                 seen.append(event.cursor)
     assert told.value.cursor == journal.cursor_text(seen[-1])
     assert len(seen) == 201
-    async with aclosing(journal.follow(viewer, hub, journal.cursor_from(told.value.cursor))) as events:
+    resumed = journal.follow(viewer, hub, journal.cursor_from(told.value.cursor))
+    async with asyncio.timeout(20), aclosing(resumed) as events:
         seen += [(await anext(events)).cursor for _ in range(1600)]
     assert seen == sorted(await event_ids())
 
@@ -336,7 +337,7 @@ async def test_stream_that_was_never_read_resumes_from_where_it_was_opened_and_n
 ) -> None:
     """N6: a dashboard of today must not be told the events of all years."""
     await write(viewer, uuid4())
-    async with aclosing(journal.follow(viewer, hub, None)) as events:
+    async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, None)) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
         subscriber = next(iter(hub._topics[key_of(viewer)].subscribers))
@@ -363,7 +364,7 @@ async def test_session_that_ends_while_past_events_are_told_ends_the_stream(
 ) -> None:
     """O3, A10: coming back after a year takes long; log-out must not wait for it."""
     await burst(viewer, 3 * QUEUE)
-    async with aclosing(journal.follow(viewer, hub, (0, 0))) as events:
+    async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, (0, 0))) as events:
         await anext(events)
         await sessions.log_out(viewer, everywhere=False)
         await asyncio.sleep(CHECK_SECONDS + 0.2)

@@ -17,20 +17,23 @@ from settings import Settings
 from tests.conftest import Statements
 from tests.served import free_port, until
 
-SLOW_READ = "SELECT pg_sleep(0.3), 'slow' AS kind"
-SLOW_WRITE = """WITH wait AS (SELECT pg_sleep(0.3)) INSERT INTO rate_window (kind, subject, window_started_at, count)
+SLOW_READ = "SELECT pg_sleep(0.5), 'slow' AS kind"
+SLOW_WRITE = """WITH wait AS (SELECT pg_sleep(0.5)) INSERT INTO rate_window (kind, subject, window_started_at, count)
                 SELECT 'slow', '', now(), 1 FROM wait"""
 
 
+Killer = Callable[..., Awaitable[int]]
+
+
 @pytest.fixture
-async def killer(settings: Settings, open_database: None) -> AsyncIterator[Callable[[str], Awaitable[int]]]:
-    """Ends the connections on which a statement like this runs; tells how many they were."""
+async def killer(settings: Settings, open_database: None) -> AsyncIterator[Killer]:
+    """Ends the connections on which a statement like this runs, or cancels it; tells how many they were."""
     connection = await asyncpg.connect(settings.database_url)
 
-    async def kill(like: str) -> int:
+    async def kill(like: str, by: str = "pg_terminate_backend(pid, 2000)") -> int:
         killed: int = await connection.fetchval(
-            """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE $1""",
+            f"""SELECT count({by}) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE $1""",
             like,
         )
         return killed
@@ -76,9 +79,7 @@ async def test_no_row_is_none_and_so_is_its_value() -> None:
 # ---- a lost connection
 
 
-async def test_read_whose_connection_was_killed_is_done_once_more(
-    killer: Callable[[str], Awaitable[int]], statements: Statements
-) -> None:
+async def test_read_whose_connection_was_killed_is_done_once_more(killer: Killer, statements: Statements) -> None:
     with statements.counted():
         reading = asyncio.create_task(database.rows(SLOW_READ))
         await _killed(killer, "SELECT pg_sleep%")
@@ -86,9 +87,7 @@ async def test_read_whose_connection_was_killed_is_done_once_more(
     assert statements.sent.count(SLOW_READ) == 2
 
 
-async def test_read_whose_connection_is_killed_twice_is_unavailable(
-    killer: Callable[[str], Awaitable[int]], statements: Statements
-) -> None:
+async def test_read_whose_connection_is_killed_twice_is_unavailable(killer: Killer, statements: Statements) -> None:
     with statements.counted():
         reading = asyncio.create_task(database.rows(SLOW_READ))
         await _killed(killer, "SELECT pg_sleep%")
@@ -99,7 +98,7 @@ async def test_read_whose_connection_is_killed_twice_is_unavailable(
 
 
 async def test_write_whose_connection_was_killed_is_unavailable_and_not_done_again(
-    killer: Callable[[str], Awaitable[int]], statements: Statements
+    killer: Killer, statements: Statements
 ) -> None:
     with statements.counted():
         writing = asyncio.create_task(database.rows(SLOW_WRITE))
@@ -110,9 +109,7 @@ async def test_write_whose_connection_was_killed_is_unavailable_and_not_done_aga
     assert await database.value("SELECT count(*) FROM rate_window") == 0
 
 
-async def test_nothing_is_done_again_inside_a_transaction(
-    killer: Callable[[str], Awaitable[int]], statements: Statements
-) -> None:
+async def test_nothing_is_done_again_inside_a_transaction(killer: Killer, statements: Statements) -> None:
     """What came before it in the transaction is gone with the connection."""
 
     async def order(nested: bool) -> None:
@@ -130,8 +127,30 @@ async def test_nothing_is_done_again_inside_a_transaction(
         assert statements.sent.count(SLOW_READ) == 1
 
 
-async def test_rows_are_locked_once_only(killer: Callable[[str], Awaitable[int]], statements: Statements) -> None:
-    lock = "SELECT pg_sleep(0.3) FROM exam LIMIT 1 FOR UPDATE"
+async def test_statement_that_an_administrator_cancels_in_a_transaction_is_unavailable_and_not_done_again(
+    killer: Killer, statements: Statements
+) -> None:
+    """The connection lives, the transaction does not: a second try would only say that it is aborted."""
+
+    async def order() -> None:
+        async with database.transaction():
+            await database.rows(SLOW_READ)
+
+    with statements.counted():
+        running = asyncio.create_task(order())
+    await until(lambda: _told_off(killer, running))
+    with pytest.raises(Unavailable):
+        await running
+    assert statements.sent.count(SLOW_READ) == 1
+
+
+async def _told_off(killer: Killer, running: asyncio.Task[None]) -> bool:
+    await killer("SELECT pg_sleep%", "pg_cancel_backend(pid)")
+    return running.done()
+
+
+async def test_rows_are_locked_once_only(killer: Killer, statements: Statements) -> None:
+    lock = "SELECT pg_sleep(0.5) FROM exam LIMIT 1 FOR UPDATE"
     with statements.counted():
         running = asyncio.create_task(database.rows(lock))
         await _killed(killer, "SELECT pg_sleep%")
@@ -140,7 +159,7 @@ async def test_rows_are_locked_once_only(killer: Callable[[str], Awaitable[int]]
     assert statements.sent.count(lock) == 1
 
 
-async def test_tortoises_own_orders_say_unavailable_too(killer: Callable[[str], Awaitable[int]]) -> None:
+async def test_tortoises_own_orders_say_unavailable_too(killer: Killer) -> None:
     """Log-in stores its session through a model: that must not look like a bug while PostgreSQL restarts."""
     client = get_connections().get("default")
     running = asyncio.create_task(client.execute_query(SLOW_READ))
@@ -150,15 +169,15 @@ async def test_tortoises_own_orders_say_unavailable_too(killer: Callable[[str], 
     assert await WrongTries.all().count() == 0
 
 
-async def _killed(killer: Callable[[str], Awaitable[int]], like: str) -> None:
+async def _killed(killer: Killer, like: str) -> None:
     await until(lambda: killer(like))
 
 
 async def test_idle_connections_that_were_all_killed_cost_nobody_an_answer(
-    killer: Callable[[str], Awaitable[int]],
+    killer: Killer,
 ) -> None:
     await asyncio.gather(*[database.rows("SELECT pg_sleep(0.02)") for _ in range(8)])
-    assert await killer("%") >= 8
+    assert await killer("%", "pg_terminate_backend(pid)") >= 8
     assert await database.value("SELECT 1") == 1
     await database.rows("DELETE FROM rate_window")
 
