@@ -161,7 +161,10 @@ async def test_the_same_storm_leaks_connections_of_tortoises_own_transactions(
         return TransactionContextPooled(TransactionWrapper(client), client._pool_init_lock)
 
     monkeypatch.setattr(PostgresClient, "_in_transaction", original)
-    left = await storm(three, seed=1, tasks=60, seconds=0.2)
+    for seed in range(20):
+        left = await storm(three, seed, tasks=60, seconds=0.2)
+        if left.held:
+            break
     assert left.held > 0
     assert not left.answers
     assert three._pool is not None
