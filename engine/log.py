@@ -16,7 +16,6 @@ def configure(style: str) -> None:
         if style == "json"
         else structlog.dev.ConsoleRenderer(
             colors=False,
-            repr_native_str=True,  # or a line break in an address would begin a line of somebody else's
             exception_formatter=structlog.dev.plain_traceback,
         )
     )
