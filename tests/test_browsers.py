@@ -16,7 +16,7 @@ from settings import Settings
 from tests.client import LOG_IN, Client
 from tests.conftest import ControlledClock, client_of, running
 from tests.door import post, standing
-from tests.requests import is_refused, send
+from tests.requests import EVENTS, is_refused, send
 from tests.served import until
 from tests.world import PASSWORD, World
 
@@ -81,6 +81,15 @@ async def test_a_cookie_is_out_of_reach_for_scripts_and_other_sites(client: Clie
     assert cookie_of(out, "seiseki") == {
         "value": "", "path": "/", "httponly": True, "samesite": "Strict", "max-age": "0"
     }  # fmt: skip
+
+
+async def test_a_cookie_comes_with_a_stream_of_one_answer_too(client: Client, world: World) -> None:
+    """As graphql-sse sends every operation."""
+    entry = await world.entry()
+    wanted = {"idNumber": entry.id_number, "password": PASSWORD, "useCookie": True}
+    response = await send(client, {"query": LOG_IN, "variables": {"input": wanted}}, EVENTS)
+    assert response.headers["content-type"].startswith(EVENTS)
+    assert cookie_of(response, "seiseki")["value"]
 
 
 async def test_a_cookie_of_production_is_for_https_and_this_host_alone(

@@ -232,6 +232,7 @@ async def test_an_anonymous_address_runs_so_many_operations_at_once_and_keeps_no
     assert refused.headers["retry-after"] == "1"
     assert await somebody_else.ask(QUERY) == {"__typename": "Query"}
     assert await client.as_(token).ask(QUERY) == {"__typename": "Query"}
+    is_refused(await send(client, {"query": QUERY}, EVENTS), 429, "TOO_MANY_OPERATIONS")
     held.go.set()
     assert [(await task).status_code for task in running] == [200] * 3
     assert await client.ask(QUERY) == {"__typename": "Query"}

@@ -73,7 +73,7 @@ class GraphQLOverHTTP:
         if wanted is None:
             raise BadRequest(406, _not_acceptable(operation.type))
         context = await self._context(request, operation)
-        if wanted in (EVENTS, MULTIPART):
+        if operation.type is OperationType.SUBSCRIPTION:
             return streams.response(operation, context, self.services, wanted)
         with self.services.operations.passing(asker(context.viewer)):
             result = await _executed(operation, context)
@@ -92,7 +92,8 @@ class GraphQLOverHTTP:
 
     def _response(self, request: Request, result: Any, kind: str, context: Context) -> Response:
         status = 400 if kind == GRAPHQL and is_request_error(result) else 200
-        response = answer(formatted(result), status, kind)
+        body = formatted(result)
+        response = streams.told(body, kind) if kind == EVENTS else answer(body, status, kind)
         if context.cookie is not None:
             response.headers["Set-Cookie"] = asking.set_cookie(context.cookie, request, self.services.settings)
         return response

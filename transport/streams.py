@@ -82,7 +82,7 @@ async def _results(operation: Operation, context: Context) -> AsyncGenerator[dic
         context_value=context,
         operation_name=asked.operation_name,
         operation_extensions=asked.extensions,
-        allowed_operation_types=[OperationType.QUERY, OperationType.MUTATION, OperationType.SUBSCRIPTION],
+        allowed_operation_types=[OperationType.SUBSCRIPTION],
     )
     async with aclosing(source):
         async for result in source:
