@@ -58,7 +58,7 @@ class Subscriber(Generic[E]):
     session_id: UUID
     since: Cursor = START
     size: int = QUEUE
-    waiting: deque[E] = field(default_factory=deque)
+    waiting: deque[tuple[float, E]] = field(default_factory=deque)
     ended: Exception | None = None
     too_slow: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,7 +69,8 @@ class Subscriber(Generic[E]):
             return
         self.too_slow = len(self.waiting) + len(events) > self.size
         if not self.too_slow:
-            self.waiting.extend(events)
+            now = asyncio.get_running_loop().time()
+            self.waiting.extend((now, event) for event in events)
         self._changed.set()
 
     def end(self, reason: Exception) -> None:
@@ -83,8 +84,11 @@ class Subscriber(Generic[E]):
         if self.ended is not None:
             raise self.ended
 
-    async def next(self, last: Cursor) -> E:
-        """The next event; raises why the stream ended, or SlowSubscriber with `last` as the place to resume."""
+    async def next(self, last: Cursor) -> tuple[float, E]:
+        """The loop's time when the next event was queued, and the event.
+
+        Raises why the stream ended, or SlowSubscriber with `last` as the place to resume.
+        """
         while True:
             self.check()
             if self.waiting:

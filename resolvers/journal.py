@@ -5,6 +5,7 @@ id 2 was read. So each event carries its transaction's id, and only events below
 every transaction there has ended, and nothing can appear among them any more. A cursor is that pair.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from resolvers.reading import SHARES
 CHANNEL = "journal"
 HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 BATCH = 100  # well below the queue of a stream: a burst must not look like a stream that nobody reads
+FRESH_SECONDS = 1.0  # what waited longer for a slow reader is read again: its share may be gone by now
 CURSOR = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})")
 
 
@@ -103,20 +105,24 @@ async def follow(viewer: Viewer, hub: Hub[JournalEvent], after: Cursor | None) -
     assert viewer.institution_id is not None
     assert viewer.session_id is not None
     subscriber = await hub.join(viewer.institution_id, viewer.session_id)
+    now = asyncio.get_running_loop().time
+    last, is_behind = after or subscriber.since, after is not None
     try:
-        last = after or subscriber.since
-        more = after is not None
-        while more:
-            batch = await hub.read(viewer.institution_id, last)
-            for event in batch.events:
-                subscriber.check()
-                yield event
-            last = batch.position
-            more = bool(batch.events) and batch.more
         while True:
-            event = await subscriber.next(last)
-            if event.cursor > last:
-                yield event
-                last = event.cursor
+            if is_behind:
+                batch = await hub.read(viewer.institution_id, last)
+                read_at = now()
+            else:
+                read_at, queued = await subscriber.next(last)
+                batch = Batch([queued], queued.cursor)
+            is_behind = bool(batch.events) and batch.more
+            for event in batch.events:
+                if now() - read_at > FRESH_SECONDS:
+                    is_behind = True
+                    break
+                subscriber.check()
+                if event.cursor > last:
+                    yield event
+                    last = event.cursor
     finally:
         hub.leave(viewer.institution_id, subscriber)

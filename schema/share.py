@@ -155,7 +155,8 @@ class InboxConnection:
     edges: list[ShareEdge] = strawberry.field(description="The shares of this page.")
     page_info: PageInfo = strawberry.field(description="Where the page lies.")
     live_cursor: str = strawberry.field(
-        description="Give it to `newShares(after:)`: every share that is too new for this page comes there, once."
+        description="Give it to `newShares(after:)`: every share that is too new for this page comes there, once. "
+        "One that is on the page may come there too, while an older order is still under way: compare ids."
     )
 
     @strawberry.field(description="How many shares the institution has.", directives=[COUNT])

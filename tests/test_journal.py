@@ -15,11 +15,13 @@ from starlette.applications import Starlette
 from engine import database
 from engine.events import CHECK_SECONDS, QUEUE, Cursor, Hub
 from errors import CursorNotValid, NotAllowed, NotLoggedIn, SlowSubscriber, StreamEnded
+from models.institution import Institution
 from models.journal import EventKind
 from models.verifier import VerifierUser
 from models.viewer import Kind, Viewer
-from resolvers import journal, sessions
+from resolvers import journal, sessions, shares
 from resolvers.journal import JournalEvent
+from resolvers.pages import Place
 from tests.conftest import START, ControlledClock
 from tests.served import until
 from tests.world import World
@@ -301,9 +303,10 @@ async def burst(viewer: Viewer, count: int) -> None:
 
 
 async def test_stream_that_is_not_read_is_given_what_is_queued_and_then_told_where_to_resume(
-    viewer: Viewer, hub: Hub[JournalEvent]
+    viewer: Viewer, hub: Hub[JournalEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N6: nothing is lost, and what waits in memory has a bound however long nobody reads."""
+    monkeypatch.setattr(journal, "FRESH_SECONDS", 60)
     seen: list[Cursor] = []
     async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, None)) as events:
         following = asyncio.ensure_future(anext(events))
@@ -325,6 +328,31 @@ async def test_stream_that_is_not_read_is_given_what_is_queued_and_then_told_whe
     async with asyncio.timeout(20), aclosing(resumed) as events:
         seen += [(await anext(events)).cursor for _ in range(1600)]
     assert seen == sorted(await event_ids())
+
+
+@pytest.mark.parametrize("after", [None, (0, 0)], ids=["live", "past"])
+async def test_share_that_was_withdrawn_while_its_news_waited_for_a_slow_reader_is_not_shown(
+    viewer: Viewer,
+    hub: Hub[JournalEvent],
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    after: Cursor | None,
+) -> None:
+    """S10: from that moment no path shows it."""
+    monkeypatch.setattr(journal, "FRESH_SECONDS", 0.1)
+    institution = await Institution.get(id=key_of(viewer))
+    sent = [await world.share(await world.result(), institution) for _ in range(3 if after else 0)]
+    async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, after)) as events:
+        following = asyncio.ensure_future(anext(events))
+        await until(lambda: hub.open_streams == 1)
+        sent = sent or [await world.share(await world.result(), institution) for _ in range(3)]
+        first = await following
+        await until(lambda: waiting(hub) == [0 if after else 2])
+        await database.rows("UPDATE share SET withdrawn_at = :now WHERE id = :id", now=world.clock(), id=sent[1])
+        await asyncio.sleep(0.15)
+        told = [first, await anext(events), await anext(events)]
+        assert [event.share and event.share["share_id"] for event in told] == [sent[0], None, sent[2]]
+        assert [event.cursor for event in told] == sorted(await event_ids())
 
 
 def waiting(hub: Hub[JournalEvent]) -> list[int]:
@@ -370,6 +398,20 @@ async def test_session_that_ends_while_past_events_are_told_ends_the_stream(
         await asyncio.sleep(CHECK_SECONDS + 0.2)
         with pytest.raises(StreamEnded):
             await anext(events)
+
+
+async def test_inbox_and_stream_overlap_rather_than_leave_a_gap_while_an_older_order_is_under_way(
+    viewer: Viewer, hub: Hub[JournalEvent], world: World
+) -> None:
+    """N6, V1: what the page shows is told again, what it does not show is told."""
+    institution = await Institution.get(id=key_of(viewer))
+    async with held_open(viewer, still_open := uuid4()):
+        share = await world.share(await world.result(), institution)
+        inbox = await shares.inbox(viewer, Place(first=10))
+        assert [row["share_id"] for row in inbox.page.rows] == [share]
+    async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, (inbox.position, 0))) as events:
+        behind = await event_ids()
+        assert [behind[(await anext(events)).cursor] for _ in range(2)] == [still_open, share]
 
 
 async def test_only_verifiers_follow(viewer: Viewer, hub: Hub[JournalEvent], world: World) -> None:

@@ -74,7 +74,7 @@ async def write(topic: UUID) -> UUID:
 
 async def told(subscriber: Subscriber[JournalEvent], seconds: float = 1) -> Cursor:
     async with asyncio.timeout(seconds):
-        return (await subscriber.next(START)).cursor
+        return (await subscriber.next(START))[1].cursor
 
 
 async def cursors(topic: UUID) -> list[Cursor]:
