@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -29,6 +30,7 @@ from tests.dashboards import KINDS, LIVE_CURSOR, NEW_SHARES, Dashboard, dashboar
 from tests.door import standing
 from tests.served import Served, until
 from tests.world import World, gid
+from transport import websocket
 
 SENT = "... on ResultSent { wasAlreadySent share { id } }"
 SECOND = 1.0
@@ -124,10 +126,17 @@ async def test_new_share_reaches_dashboards_of_both_processes_within_a_second_of
                 assert one.told_at[-1] - asked_at < SECOND
 
 
+async def all_is_settled() -> bool:
+    """Whether every event lies below the horizon, so that it belongs to the past of whoever comes now."""
+    open_ones = "SELECT 1 FROM journal WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())"
+    return await database.value(open_ones) is None
+
+
 async def test_dashboard_without_a_cursor_begins_with_the_next_share(
     processes: tuple[Served, Served], stage: Stage
 ) -> None:
     await stage.send()
+    await until(all_is_settled)  # a share sent a moment ago may be told once more, while older transactions are open
     async with everywhere(processes, stage.token, after=None) as dashboards:
         await asyncio.sleep(0.3)
         share = await stage.send()
@@ -257,15 +266,15 @@ async def test_stream_ends_within_a_second_in_both_processes_when_its_session_do
 WITH_CONSENT = "subscription ($after: String) { newShares(after: $after) { cursor share { id consent { text } } } }"
 
 
-async def repeat(stage: Stage, share: str, count: int) -> None:
+async def repeat(institution: Institution, share: UUID, count: int) -> None:
     """The same share as new, so many times over: stands for many shares, without the work of sending them."""
     await database.rows(
         """WITH events AS (INSERT INTO journal (institution_id, kind, share_id, happened_at)
                            SELECT :institution_id, 'SHARE_SENT', :share_id, now() FROM generate_series(1, :count)
                            RETURNING institution_id)
            SELECT pg_notify('journal', institution_id::text) FROM events LIMIT 1""",
-        institution_id=stage.institution.id,
-        share_id=key_of(share, "Share"),
+        institution_id=institution.id,
+        share_id=share,
         count=count,
     )
 
@@ -276,6 +285,8 @@ async def test_stream_that_is_not_read_is_told_to_resume_and_then_misses_nothing
 ) -> None:
     """N6: what waits for a stuck reader has a bound; its cursor brings the rest."""
     share, cursor = await stage.send(), await stage.live_cursor()
+    key = key_of(share, "Share")
+    assert key is not None
     await database.rows("UPDATE share SET consent_text = repeat('I agree. ', 5000)")  # so that buffers fill up soon
     async with (
         everywhere(processes, stage.token, cursor) as others,
@@ -284,7 +295,7 @@ async def test_stream_that_is_not_read_is_told_to_resume_and_then_misses_nothing
         stuck.reads.clear()
         for sent in range(1, 9):
             asked_at = time.monotonic()
-            await repeat(stage, share, 100)
+            await repeat(stage.institution, key, 100)
             for one in others:
                 await until(lambda one=one, sent=sent: len(one.seen) == sent * 100)  # type: ignore[misc]
                 assert one.told_at[-1] - asked_at < SECOND
@@ -323,6 +334,30 @@ async def vanishes(kind: str, served: Served, token: str, seconds: float) -> Non
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds), dashboard(kind, served, token, "0.0"):
             await asyncio.sleep(seconds)
+
+
+async def test_socket_that_takes_nothing_is_given_up_and_told_so_when_it_is_read_again(
+    settings: Settings, clean: None, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it keeps its queue and its place for as long as somebody likes to hold it."""
+    monkeypatch.setattr(websocket, "SEND_SECONDS", 0.3)
+    async with standing(settings, system_clock) as door:
+        institution = await world.institution()
+        token = await world.token(await world.verifier(institution))
+        share = await world.share(await world.result(), institution)
+        await database.rows("UPDATE share SET consent_text = repeat('I agree. ', 5000)")
+        await repeat(institution, share, 400)
+        served = Served(tmp_path, None, port=door.port)
+        async with dashboard("websocket", served, token, "0.0", WITH_CONSENT) as stuck:
+            stuck.reads.clear()
+            await until(lambda: door.services.hub.open_streams)
+            await until(lambda: not (door.services.hub.open_streams or door.services.streams))
+            assert len(door.services.sockets) == 1
+            stuck.reads.set()
+            await stuck.has_ended()
+            assert stuck.close_code == 1013
+            assert 0 < len(stuck.seen) < 400
+            await until(lambda: not door.services.sockets)
 
 
 # ---- what does not go over a socket

@@ -8,6 +8,7 @@ messages of the wrong shape, which end the connection with 1006 and bring client
 frame, which end in 1006 too; and no limit on the rate of messages.
 """
 
+import asyncio
 import contextlib
 import json
 from datetime import timedelta
@@ -21,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Operation as Running
@@ -42,6 +44,7 @@ from transport.services import Services
 
 INIT_SECONDS = 10
 MOST_SUBSCRIPTIONS = 20
+SEND_SECONDS = 30
 MESSAGES_PER_SECOND = 50
 MESSAGES_AT_ONCE = 200
 LONGEST_REASON = 123  # bytes, by RFC 6455
@@ -101,6 +104,14 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         except errors.Unavailable:
             await self.websocket.close(1013, AWAY)
 
+    async def send_message(self, message: Any) -> None:
+        """Give up a client that takes nothing for so long: uvicorn would wait for it for ever."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await super().send_message(message)
+        except TimeoutError:
+            raise WebSocketDisconnected from None
+
     async def handle_subscribe(self, message: Any) -> None:
         """Refuse one too many for this socket."""
         is_new = self.connection_acknowledged and message["id"] not in self.operations
@@ -125,6 +136,9 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
             await self._end_with(operation, GraphQLError(str(error), extensions={"code": error.code}))
         except errors.Unavailable:
             await self._end_with(operation, GraphQLError(AWAY, extensions={"code": "SERVICE_UNAVAILABLE"}))
+        except WebSocketDisconnected:
+            with contextlib.suppress(Exception):  # gone, and nobody is left to tell; or told once it reads again
+                await self.websocket.close(1013, "Not read fast enough")
         except Exception as error:
             await self._end_with(operation, GraphQLError("", original_error=error))
 
