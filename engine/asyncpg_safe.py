@@ -26,7 +26,13 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 # A transaction left open would hold back every reader of the journal (docs/decisions/0003-ids.md).
-SERVER_SETTINGS = {"application_name": "seiseki", "idle_in_transaction_session_timeout": "60s"}
+SERVER_SETTINGS = {
+    "application_name": "seiseki",
+    "idle_in_transaction_session_timeout": "60s",
+    # Left to itself, PostgreSQL plans some statements anew each time, which takes longer than to run them. Ours go by
+    # indexes whatever the values are.
+    "plan_cache_mode": "force_generic_plan",
+}
 
 
 AWAY = (
