@@ -81,7 +81,7 @@ async def test_a_statement_is_planned_once_and_not_each_time_that_it_is_sent(cli
     for _ in range(10):
         await asking.ask(OWN)
     planned = await database.rows("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
-    assert max(one["generic_plans"] for one in planned) >= 10
+    assert max(one["generic_plans"] for one in planned) > 1
     assert sum(one["custom_plans"] for one in planned) == 0
 
 

@@ -24,7 +24,7 @@ from resolvers.journal import JournalEvent
 from resolvers.pages import Place
 from tests.conftest import START, ControlledClock
 from tests.served import until
-from tests.world import World
+from tests.world import World, settled
 
 WRITERS = 8
 ORDERS = 25
@@ -178,6 +178,7 @@ async def test_event_waits_for_older_transactions_and_is_then_told_after_theirs(
         await write(viewer, second := uuid4())
         held = await journal.read(viewer, (0, 0))
         assert (held.events, held.position, held.more) == ([], (0, 0), True)
+    await settled()
     told = await journal.read(viewer, (0, 0))
     behind = await event_ids()
     assert [behind[event.cursor] for event in told.events] == [first, second]
@@ -189,6 +190,7 @@ async def test_present_position_lies_before_what_commits_later_even_if_it_was_be
     async with held_open(viewer, still_open := uuid4()):
         position = (await journal.read(viewer, None)).position
     await write(viewer, later := uuid4())
+    await settled()
     behind = await event_ids()
     assert [behind[event.cursor] for event in (await journal.read(viewer, position)).events] == [still_open, later]
 
@@ -197,6 +199,7 @@ async def test_long_list_of_events_is_told_page_by_page(viewer: Viewer, monkeypa
     monkeypatch.setattr(journal, "BATCH", 4)
     for _ in range(9):
         await write(viewer, uuid4())
+    await settled()
     position: Cursor = (0, 0)
     sizes = []
     for _ in range(3):
@@ -210,6 +213,7 @@ async def test_events_of_other_institutions_are_not_read(viewer: Viewer, world: 
     """U3."""
     other = await viewer_of(await world.verifier(), world, clock)
     await write(other, uuid4())
+    await settled()
     assert (await journal.read(viewer, (0, 0))).events == []
     assert len((await journal.read(other, (0, 0))).events) == 1
 
@@ -271,6 +275,7 @@ async def test_stream_from_now_on_begins_with_what_commits_after_it_was_opened(
     viewer: Viewer, hub: Hub[JournalEvent]
 ) -> None:
     await write(viewer, uuid4())
+    await settled()
     async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, None)) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
@@ -373,6 +378,7 @@ async def test_stream_that_was_never_read_resumes_from_where_it_was_opened_and_n
         with pytest.raises(SlowSubscriber) as told:
             await following
     await write(viewer, later := uuid4())
+    await settled()
     behind = await event_ids()
     missed = (await journal.read(viewer, journal.cursor_from(told.value.cursor))).events
     assert [behind[event.cursor] for event in missed] == [later]

@@ -400,11 +400,11 @@ async def test_answers_that_nobody_reads_are_given_up_and_keep_nobody_waiting(
 
 async def test_a_client_that_reads_slowly_gets_every_answer_whole(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is given up is only what is not read at all."""
-    monkeypatch.setattr(connections, "UNREAD_SECONDS", 1)
+    monkeypatch.setattr(connections, "UNREAD_SECONDS", 2)
     with deaf(door, 64 * 1024) as connection:
         await ask_much(connection, 6)
         connection.settimeout(5)
-        received = await asyncio.to_thread(read_slowly, connection, 6, 1.5)
+        received = await asyncio.to_thread(read_slowly, connection, 6, 3.0)
     assert json.loads(received.rpartition(b"\r\n\r\n")[2])["data"]["__schema"]["types"]
 
 
@@ -413,7 +413,7 @@ def read_slowly(connection: socket.socket, answers: int, seconds: float) -> byte
     received, slow_until = bytearray(), time.monotonic() + seconds
     while received.count(b"HTTP/1.1 200") < answers or not received.endswith(b"}"):
         is_slow = time.monotonic() < slow_until
-        piece = connection.recv(4096 if is_slow else 1_000_000)
+        piece = connection.recv(16_384 if is_slow else 1_000_000)
         assert piece, "it was cut off"
         received += piece
         time.sleep(0.05 if is_slow else 0)

@@ -29,7 +29,7 @@ from tests.conftest import copy_of_template, with_name
 from tests.dashboards import KINDS, LIVE_CURSOR, NEW_SHARES, Dashboard, dashboard, live_cursor, socket
 from tests.door import standing
 from tests.served import Served, until
-from tests.world import World, gid
+from tests.world import World, gid, settled
 from transport import websocket
 
 SENT = "... on ResultSent { wasAlreadySent share { id } }"
@@ -126,17 +126,11 @@ async def test_new_share_reaches_dashboards_of_both_processes_within_a_second_of
                 assert one.told_at[-1] - asked_at < SECOND
 
 
-async def all_is_settled() -> bool:
-    """Whether every event lies below the horizon, so that it belongs to the past of whoever comes now."""
-    open_ones = "SELECT 1 FROM journal WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())"
-    return await database.value(open_ones) is None
-
-
 async def test_dashboard_without_a_cursor_begins_with_the_next_share(
     processes: tuple[Served, Served], stage: Stage
 ) -> None:
     await stage.send()
-    await until(all_is_settled)  # a share sent a moment ago may be told once more, while older transactions are open
+    await settled()  # a share sent a moment ago may be told once more, while older transactions are open
     async with everywhere(processes, stage.token, after=None) as dashboards:
         await asyncio.sleep(0.3)
         share = await stage.send()

@@ -1,11 +1,13 @@
 """Builds what a test needs, row by row, in the database that is open."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
 
+from engine import database
 from engine.hashing import HASHER
 from models.candidate import Candidate
 from models.entry import Centre, Entry, sealed_secret
@@ -31,6 +33,14 @@ def password_hash() -> str:
 def gid(row: Any) -> str:
     """The GraphQL id of a row."""
     return str(global_id(type(row).__name__, row.pk))
+
+
+async def settled() -> None:
+    """Wait until every event lies below the horizon, which other workers' transactions on the server hold back too."""
+    open_ones = "SELECT 1 FROM journal WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())"
+    async with asyncio.timeout(10):
+        while await database.value(open_ones) is not None:  # noqa: ASYNC110  # other processes set no event
+            await asyncio.sleep(0.01)
 
 
 class World:
