@@ -1,4 +1,8 @@
-"""A real PostgreSQL for the whole run, one migrated database per worker, and the service in front of it."""
+"""A real PostgreSQL for each worker, a migrated database on it, and the service in front of it.
+
+Workers must not share a server: a transaction that is open anywhere on it holds back what readers of the journal are
+told, and tests say exactly what they are told.
+"""
 
 import asyncio
 import os
@@ -44,11 +48,11 @@ OWNS_HOME: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The server goes with the run, and its data too."""
+    """The servers go with the run, and their data too."""
     if config.stash.get(OWNS_HOME, False):
         home = Path(os.environ.pop(HOME))
-        if (home / "postgres").exists():
-            embedded.remove(home / "postgres")
+        for folder in home.glob("postgres-*"):
+            embedded.remove(folder)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -73,9 +77,9 @@ def anyio_backend() -> Any:
 
 
 @pytest.fixture(scope="session")
-def server_url() -> str:
-    """Address of the run's PostgreSQL server."""
-    return embedded.start(Path(os.environ[HOME]) / "postgres", fast=True)
+def server_url(worker_id: str) -> str:
+    """Address of this worker's PostgreSQL server."""
+    return embedded.start(Path(os.environ[HOME]) / f"postgres-{worker_id}", fast=True)
 
 
 @pytest.fixture(scope="session")
