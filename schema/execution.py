@@ -31,8 +31,20 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.divided: dict[int, tuple[Plain, Fields, Fields]] = {}
+        self.root_fields: list[Fields] = []  # one at most; the copies of this executor for a stream's events share it
         manager = self.middleware_manager
         self.is_watched = manager is not None and bool(manager.middlewares)  # by an extension that sees every field
+
+    def execute_collected_root_fields(
+        self, root_type: GraphQLObjectType, root_value: Any, grouped_field_set: Fields, *rest: Any
+    ) -> Any:
+        """Let all events of a stream be read by what was collected and divided for the first.
+
+        graphql-core collects anew for every event, and keeps it all for as long as the stream is open.
+        """
+        if not self.root_fields:
+            self.root_fields.append(grouped_field_set)
+        return super().execute_collected_root_fields(root_type, root_value, self.root_fields[0], *rest)
 
     def execute_fields(
         self, parent_type: GraphQLObjectType, source_value: Any, path: Any, grouped_field_set: Fields, context: Any

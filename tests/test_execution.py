@@ -1,6 +1,7 @@
 """The short way through plain fields answers exactly what Strawberry's own executor answers."""
 
 import json
+from collections.abc import AsyncGenerator
 from datetime import date
 from enum import Enum
 from typing import Any, ClassVar
@@ -137,9 +138,28 @@ class Watching(SchemaExtension):
         return _next(root, info, *args, **kwargs)
 
 
+class Kept(Executor):
+    """Tells what it keeps."""
+
+    last: ClassVar[list["Kept"]] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.last[:] = [self]
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def trees(self) -> AsyncGenerator[Tree, None]:
+        for number in range(100):
+            yield tree(leaf(number=number))
+
+
 STRAWBERRYS = strawberry.Schema(query=Query, types=[Leaf])
 OURS = strawberry.Schema(query=Query, types=[Leaf], execution_context_class=Executor)
 WATCHED = strawberry.Schema(query=Query, types=[Leaf], execution_context_class=Executor, extensions=[Watching])
+STREAM = strawberry.Schema(query=Query, subscription=Subscription, types=[Leaf], execution_context_class=Kept)
 COUNTING = strawberry.Schema(query=Query, types=[Leaf], execution_context_class=Counting)
 
 
@@ -183,3 +203,14 @@ async def test_an_extension_that_looks_at_every_field_sees_every_field() -> None
     Watching.seen.clear()
     await _answer(WATCHED, "{ tree { id best { id } } }", tree(leaf()))
     assert Watching.seen == ["tree", "id", "best", "id"]
+
+
+async def test_a_stream_keeps_no_more_after_a_hundred_events_than_after_one() -> None:
+    kept = set()
+    numbers = []
+    async for result in await STREAM.subscribe("subscription { trees { best { number } later { id } } }"):
+        numbers.append(result.data["trees"]["best"]["number"])  # type: ignore[index]  # there is one
+        executor = Kept.last[0]
+        kept.add((len(executor.divided), len(executor._relevant_sub_fields)))
+    assert numbers == list(range(100))
+    assert len(kept) == 1
