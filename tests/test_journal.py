@@ -23,6 +23,7 @@ from resolvers import journal, sessions, shares
 from resolvers.journal import JournalEvent
 from resolvers.pages import Place
 from tests.conftest import START, ControlledClock
+from tests.dashboards import settled
 from tests.served import until
 from tests.world import World, settled
 
@@ -187,6 +188,7 @@ async def test_event_waits_for_older_transactions_and_is_then_told_after_theirs(
 
 async def test_present_position_lies_before_what_commits_later_even_if_it_was_begun_before(viewer: Viewer) -> None:
     await write(viewer, uuid4())
+    await settled()
     async with held_open(viewer, still_open := uuid4()):
         position = (await journal.read(viewer, None)).position
     await write(viewer, later := uuid4())
@@ -347,6 +349,7 @@ async def test_share_that_was_withdrawn_while_its_news_waited_for_a_slow_reader_
     monkeypatch.setattr(journal, "FRESH_SECONDS", 0.1)
     institution = await Institution.get(id=key_of(viewer))
     sent = [await world.share(await world.result(), institution) for _ in range(3 if after else 0)]
+    await settled()
     async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, after)) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
@@ -370,6 +373,7 @@ async def test_stream_that_was_never_read_resumes_from_where_it_was_opened_and_n
 ) -> None:
     """N6: a dashboard of today must not be told the events of all years."""
     await write(viewer, uuid4())
+    await settled()
     async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, None)) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
@@ -398,6 +402,7 @@ async def test_session_that_ends_while_past_events_are_told_ends_the_stream(
 ) -> None:
     """O3, A10: coming back after a year takes long; log-out must not wait for it."""
     await burst(viewer, 3 * QUEUE)
+    await settled()
     async with asyncio.timeout(20), aclosing(journal.follow(viewer, hub, (0, 0))) as events:
         await anext(events)
         await sessions.log_out(viewer, everywhere=False)

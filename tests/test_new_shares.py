@@ -26,7 +26,7 @@ from schema.ids import key_of
 from settings import Settings
 from tests.client import Client
 from tests.conftest import copy_of_template, with_name
-from tests.dashboards import KINDS, LIVE_CURSOR, NEW_SHARES, Dashboard, dashboard, live_cursor, socket
+from tests.dashboards import KINDS, LIVE_CURSOR, NEW_SHARES, Dashboard, dashboard, live_cursor, settled, socket
 from tests.door import standing
 from tests.served import Served, until
 from tests.world import World, gid, settled
@@ -278,7 +278,7 @@ async def test_stream_that_is_not_read_is_told_to_resume_and_then_misses_nothing
     kind: str, processes: tuple[Served, Served], stage: Stage
 ) -> None:
     """N6: what waits for a stuck reader has a bound; its cursor brings the rest."""
-    share, cursor = await stage.send(), await stage.live_cursor()
+    cursor, share = await stage.live_cursor(), await stage.send()
     key = key_of(share, "Share")
     assert key is not None
     await database.rows("UPDATE share SET consent_text = repeat('I agree. ', 5000)")  # so that buffers fill up soon
@@ -291,7 +291,7 @@ async def test_stream_that_is_not_read_is_told_to_resume_and_then_misses_nothing
             asked_at = time.monotonic()
             await repeat(stage.institution, key, 100)
             for one in others:
-                await until(lambda one=one, sent=sent: len(one.seen) == sent * 100)  # type: ignore[misc]
+                await until(lambda one=one, sent=sent: len(one.seen) == 1 + sent * 100)  # type: ignore[misc]
                 assert one.told_at[-1] - asked_at < SECOND
         stuck.reads.set()
         await until(lambda: stuck.errors)
@@ -299,7 +299,7 @@ async def test_stream_that_is_not_read_is_told_to_resume_and_then_misses_nothing
         assert stuck.errors[0]["extensions"]["cursor"] == stuck.cursors[-1]
         assert not any(one.errors or one.closed for one in others)
     async with dashboard(kind, processes[1], stage.token, stuck.cursors[-1]) as resumed:
-        await until(lambda: len(stuck.seen) + len(resumed.seen) == 800)
+        await until(lambda: len(stuck.seen) + len(resumed.seen) == 801)
         assert stuck.cursors + resumed.cursors == others[0].cursors
 
 
