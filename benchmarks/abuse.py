@@ -167,6 +167,7 @@ PHASES = {
     f"{PINGS} pings": pings,
     f"{CANCELLED} operations cancelled": cancelled,
     f"{SLOW_BODIES} slow bodies": slow_bodies,
+    "the same once more": slow_bodies,  # what the first time took from the system is used again, and no more
     "idle again": idle,
 }
 
