@@ -13,7 +13,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from engine import database
 from tests.client import Client
 from tests.served import Served, until
 
@@ -71,15 +70,6 @@ async def live_cursor(client: Client) -> str:
     """Where the inbox says that the stream takes over."""
     cursor: str = (await client.ask(LIVE_CURSOR))["inbox"]["liveCursor"]
     return cursor
-
-
-async def settled() -> None:
-    """Wait until nothing older is open anywhere: the databases of other tests' workers have the same horizon."""
-    await until(
-        lambda: database.value(
-            "SELECT NOT EXISTS (SELECT 1 FROM journal WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()))"
-        )
-    )
 
 
 @asynccontextmanager

@@ -23,7 +23,6 @@ from resolvers import journal, sessions, shares
 from resolvers.journal import JournalEvent
 from resolvers.pages import Place
 from tests.conftest import START, ControlledClock
-from tests.dashboards import settled
 from tests.served import until
 from tests.world import World, settled
 

@@ -26,7 +26,7 @@ from schema.ids import key_of
 from settings import Settings
 from tests.client import Client
 from tests.conftest import copy_of_template, with_name
-from tests.dashboards import KINDS, LIVE_CURSOR, NEW_SHARES, Dashboard, dashboard, live_cursor, settled, socket
+from tests.dashboards import KINDS, LIVE_CURSOR, NEW_SHARES, Dashboard, dashboard, live_cursor, socket
 from tests.door import standing
 from tests.served import Served, until
 from tests.world import World, gid, settled
