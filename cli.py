@@ -24,6 +24,7 @@ from resolvers import exams
 from schema.build import schema
 from settings import Settings
 from transport.connections import Connection
+from transport.handshakes import Socket
 from transport.services import Services
 
 GRACE_SECONDS = 7
@@ -135,6 +136,7 @@ def server_of(settings: Settings, clock: Clock = system_clock) -> Server:
         port=settings.port,
         loop="uvloop",
         http=_connections(settings),
+        ws=Socket,
         ws_max_size=65536,
         timeout_graceful_shutdown=GRACE_SECONDS,
         access_log=False,

@@ -462,6 +462,49 @@ async def test_a_page_of_another_site_cannot_open_a_socket(door: Door, token: st
             async with door.socket(Origin=origin, Cookie=f"seiseki={token}"):
                 pass
         assert refused.value.response.status_code == 403
+        assert coded(refused.value.response) == "FORBIDDEN"
+
+
+def coded(response: Any) -> str:
+    """The code of the one error of a refused handshake."""
+    assert response.headers["content-type"].startswith("application/json")
+    (error,) = json.loads(response.body)["errors"]
+    assert error["message"]
+    assert error["extensions"]["requestId"] == response.headers["x-request-id"]
+    return str(error["extensions"]["code"])
+
+
+HANDSHAKE = {
+    "Host": "testserver",
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@pytest.mark.parametrize(
+    ("start", "changed", "status", "code"),
+    [
+        ("GET /graphql HTTP/1.1", {"Sec-WebSocket-Key": None}, 400, "BAD_REQUEST"),
+        ("GET /graphql HTTP/1.1", {"Sec-WebSocket-Key": "short"}, 400, "BAD_REQUEST"),
+        ("GET /graphql HTTP/1.1", {"Sec-WebSocket-Version": "8"}, 400, "BAD_REQUEST"),
+        ("POST /graphql HTTP/1.1", {}, 405, "BAD_REQUEST"),
+        ("GET /elsewhere HTTP/1.1", {}, 403, "FORBIDDEN"),
+    ],
+)
+async def test_a_handshake_that_comes_to_nothing_is_answered_as_all_else(
+    door: Door, start: str, changed: dict[str, str | None], status: int, code: str
+) -> None:
+    """Coded JSON with a request id, whichever library turns it down; and the next one is let in."""
+    lines = [f"{name}: {value}" for name, value in (HANDSHAKE | changed).items() if value is not None]
+    answer = await door.sent("\r\n".join([start, *lines, "", ""]).encode())
+    assert (answer.status, answer.error["extensions"]["code"]) == (status, code)
+    assert answer.error["extensions"]["requestId"] == answer.headers["x-request-id"]
+    assert answer.headers["content-type"].startswith("application/json")
+    assert answer.headers["cache-control"] == "no-store"
+    async with door.opened() as socket:
+        assert await socket.pongs()
 
 
 @pytest.mark.parametrize("origin", [True, False])

@@ -37,15 +37,16 @@ class Refusal:
         self.code = code
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._response()(scope, receive, send)
+        await self.response()(scope, receive, send)
 
     def written(self) -> bytes:
         """The same answer for a connection whose request never came to an app."""
-        response = self._response()
+        response = self.response()
         head = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
         return f"HTTP/1.1 {self.status} \r\n".encode() + head + b"\r\n" + bytes(response.body)
 
-    def _response(self) -> Response:
+    def response(self) -> Response:
+        """The answer, with a request id of its own, which the log knows too."""
         request_id = uuid.uuid4().hex
         log.info("connection.refused", status=self.status, request_id=request_id)
         error = {"message": self.message, "extensions": {"code": self.code, "requestId": request_id}}
@@ -144,7 +145,7 @@ class Connection(HttpToolsProtocol):
         if hasattr(socket, "TCP_USER_TIMEOUT") and connection.family != socket.AF_UNIX:  # Linux
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400response(self, msg: str) -> None:
         """Coded, as all answers are."""
         self._refuse(NOT_HTTP)
 
