@@ -11,9 +11,20 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeGuard
 
-from graphql import GraphQLField, GraphQLLeafType, GraphQLList, GraphQLNonNull, GraphQLObjectType, is_leaf_type
+from graphql import (
+    GraphQLField,
+    GraphQLLeafType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    is_leaf_type,
+)
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
+
+KEPT_TEXT = 4 * 1024  # longer documents are rare, and keeping the plans of very many could take much memory
 
 Fields = dict[str, Any]  # what graphql-core collected of one selection, by the name in the answer
 Read = Callable[[Any], Any]  # from an object to the value of its attribute
@@ -25,26 +36,45 @@ class Unusual(Exception):
     """Something that the short way leaves to the long one."""
 
 
+class Plans:
+    """What was found out about an operation: its fields, collected and divided; by ids of what is kept here too."""
+
+    __slots__ = ("divided", "root", "selected")
+
+    def __init__(self) -> None:
+        self.root: Fields | None = None
+        self.selected: dict[tuple[GraphQLObjectType, int], tuple[Any, Any]] = {}
+        self.divided: dict[int, tuple[Plain, Fields, Fields]] = {}
+
+
 class Executor(StrawberryGraphQLCoreExecutionContext):
     """Strawberry's executor with the short way; one per operation."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.divided: dict[int, tuple[Plain, Fields, Fields]] = {}
-        self.root_fields: list[Fields] = []  # one at most; the copies of this executor for a stream's events share it
+        self.plans = _plans(self.schema, self.operation)
         manager = self.middleware_manager
         self.is_watched = manager is not None and bool(manager.middlewares)  # by an extension that sees every field
 
     def execute_collected_root_fields(
         self, root_type: GraphQLObjectType, root_value: Any, grouped_field_set: Fields, *rest: Any
     ) -> Any:
-        """Let all events of a stream be read by what was collected and divided for the first.
+        """Begin with the fields that the plans were made for.
 
-        graphql-core collects anew for every event, and keeps it all for as long as the stream is open.
+        graphql-core collects anew for every event of a stream, and keeps it all for as long as the stream is open.
         """
-        if not self.root_fields:
-            self.root_fields.append(grouped_field_set)
-        return super().execute_collected_root_fields(root_type, root_value, self.root_fields[0], *rest)
+        if self.plans.root is None:
+            self.plans.root = grouped_field_set
+        return super().execute_collected_root_fields(root_type, root_value, self.plans.root, *rest)
+
+    def collect_subfields(self, return_type: GraphQLObjectType, field_details_list: Any) -> Any:
+        """What is selected of an object, collected once."""
+        key = (return_type, id(field_details_list))
+        known = self.plans.selected.get(key)
+        if known is None:
+            collected = super().collect_subfields(return_type, field_details_list)
+            known = self.plans.selected[key] = (collected, field_details_list)  # kept, so that its id stays its own
+        return known[0]
 
     def execute_fields(
         self, parent_type: GraphQLObjectType, source_value: Any, path: Any, grouped_field_set: Fields, context: Any
@@ -66,13 +96,13 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         return results
 
     def _divide(self, parent_type: GraphQLObjectType, fields: Fields) -> tuple[Plain, Fields]:
-        """The plain ones of these fields, and the others; found out once per operation."""
-        known = self.divided.get(id(fields))
+        """The plain ones of these fields, and the others; found out once."""
+        known = self.plans.divided.get(id(fields))
         if known is None:
             plain = [(name, *way) for name, details in fields.items() if (way := self._way(parent_type, details))]
             names = {name for name, _, _ in plain}
             others = {name: details for name, details in fields.items() if name not in names}
-            known = self.divided[id(fields)] = (plain, others, fields)  # kept, so that its id stays its own
+            known = self.plans.divided[id(fields)] = (plain, others, fields)
         return known[0], known[1]
 
     def _way(self, parent_type: GraphQLObjectType, details: Any) -> tuple[Read, Write] | None:
@@ -92,6 +122,19 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if others or selected.new_defer_usages:
             return None
         return lambda source: {name: write(read(source)) for name, read, write in plain}
+
+
+def _plans(schema: GraphQLSchema, operation: OperationDefinitionNode) -> Plans:
+    """Those of the last time, unless a directive may select something else this time."""
+    text = operation.loc.source.body if operation.loc else "@"
+    if len(text) > KEPT_TEXT or "@" in text:
+        return Plans()
+    return _kept_plans(schema, text, operation.name and operation.name.value)
+
+
+@lru_cache(maxsize=200)
+def _kept_plans(_schema: GraphQLSchema, _text: str, _name: str | None) -> Plans:
+    return Plans()
 
 
 async def _joined(results: dict[str, Any], rest: Awaitable[dict[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The short way through plain fields answers exactly what Strawberry's own executor answers."""
 
+import gc
 import json
+import weakref
 from collections.abc import AsyncGenerator
 from datetime import date
 from enum import Enum
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strawberry.extensions import SchemaExtension
 
-from schema.execution import Executor
+from schema.execution import Executor, Plans
 
 
 @strawberry.enum
@@ -32,6 +34,10 @@ class Leaf(Thing):
     colour: Colour
     number: int | None
     fell_on: date
+
+    @strawberry.field
+    def plus(self, more: int) -> int:
+        return (self.number or 0) + more
 
     @strawberry.field
     def twice(self) -> int | None:
@@ -159,13 +165,13 @@ class Subscription:
 STRAWBERRYS = strawberry.Schema(query=Query, types=[Leaf])
 OURS = strawberry.Schema(query=Query, types=[Leaf], execution_context_class=Executor)
 WATCHED = strawberry.Schema(query=Query, types=[Leaf], execution_context_class=Executor, extensions=[Watching])
-STREAM = strawberry.Schema(query=Query, subscription=Subscription, types=[Leaf], execution_context_class=Kept)
+KEEPING = strawberry.Schema(query=Query, subscription=Subscription, types=[Leaf], execution_context_class=Kept)
 COUNTING = strawberry.Schema(query=Query, types=[Leaf], execution_context_class=Counting)
 
 
-async def _answer(schema: strawberry.Schema, document: str, found: Tree) -> str:
+async def _answer(schema: strawberry.Schema, document: str, found: Tree, **variables: Any) -> str:
     """All that a client would see, as text: the order of the fields counts too."""
-    result = await schema.execute(document, {"yes": True}, context_value=found)
+    result = await schema.execute(document, {"yes": True} | variables, context_value=found)
     errors = [error.formatted for error in result.errors or ()]
     return json.dumps({"data": result.data, "errors": errors})
 
@@ -174,7 +180,19 @@ async def _answer(schema: strawberry.Schema, document: str, found: Tree) -> str:
 @given(selections("Tree"), st.sampled_from(TREES))
 async def test_any_operation_is_answered_as_by_strawberry(selection: str, found: Tree) -> None:
     document = f"query ($yes: Boolean!) {{ tree {selection} never: tree @skip(if: $yes) {{ id }} }}"
-    assert await _answer(OURS, document, found) == await _answer(STRAWBERRYS, document, found)
+    for yes in (True, False):
+        ours = await _answer(OURS, document, found, yes=yes)
+        assert ours == await _answer(STRAWBERRYS, document, found, yes=yes)
+
+
+@given(selections("Tree"), st.integers(0, 9), st.integers(0, 9))
+@settings(deadline=None)
+async def test_an_operation_that_is_known_is_answered_by_what_is_asked_now(selection: str, one: int, two: int) -> None:
+    document = f"query ($more: Int!) {{ tree {{ best {{ plus(more: $more) }} ...T }} }} fragment T on Tree {selection}"
+    document = document.replace("@include(if: $yes)", "").replace("@skip(if: $yes)", "")
+    for more, found in ((one, TREES[0]), (two, TREES[1]), (one, TREES[4]), (two, TREES[0])):
+        ours = await _answer(OURS, document, found, more=more)
+        assert ours == await _answer(STRAWBERRYS, document, found, more=more)
 
 
 @pytest.mark.parametrize("found", TREES)
@@ -208,9 +226,36 @@ async def test_an_extension_that_looks_at_every_field_sees_every_field() -> None
 async def test_a_stream_keeps_no_more_after_a_hundred_events_than_after_one() -> None:
     kept = set()
     numbers = []
-    async for result in await STREAM.subscribe("subscription { trees { best { number } later { id } } }"):
+    async for result in await KEEPING.subscribe("subscription { trees { best { number } later { id } } }"):
         numbers.append(result.data["trees"]["best"]["number"])  # type: ignore[index]  # there is one
         executor = Kept.last[0]
-        kept.add((len(executor.divided), len(executor._relevant_sub_fields)))
+        kept.add((len(executor.plans.divided), len(executor.plans.selected), len(executor._relevant_sub_fields)))
     assert numbers == list(range(100))
     assert len(kept) == 1
+
+
+async def test_plans_hold_on_to_nothing_that_was_read() -> None:
+    found = tree(leaf())
+    is_there = weakref.ref(found)
+    await _answer(OURS, "{ tree { id best { id twice } later { id } } }", found)
+    del found
+    gc.collect()
+    assert is_there() is None
+
+
+async def _plans(document: str) -> Plans:
+    await _answer(KEEPING, document, tree(leaf()))
+    return Kept.last[0].plans
+
+
+async def test_plans_are_kept_and_do_not_grow() -> None:
+    document = "{ tree { id best { id twice } later { id } } }"
+    plans = await _plans(document)
+    sizes = len(plans.selected), len(plans.divided)
+    assert await _plans(document) is plans
+    assert (len(plans.selected), len(plans.divided)) == sizes
+
+
+@pytest.mark.parametrize("document", ["{ tree { id @skip(if: true) } }", "{ tree { id } } #" + 5000 * " "])
+async def test_plans_that_may_change_and_plans_of_long_documents_are_not_kept(document: str) -> None:
+    assert await _plans(document) is not await _plans(document)
