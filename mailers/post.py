@@ -6,7 +6,6 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -42,17 +41,18 @@ def written_address(address: str) -> str:
 
 def message(mail: Mail, sender: str) -> EmailMessage:
     """The mail as it goes out: text and HTML, a stable Message-ID, marked as sent by a machine."""
+    envelope = mail.envelope
     name, address = parseaddr(sender)
     written = EmailMessage(policy=SMTP_POLICY)
     written["From"] = Address(name, addr_spec=address)
-    written["To"] = written_address(mail.address)
+    written["To"] = written_address(envelope.address)
     written["Subject"] = mail.subject
-    written["Date"] = format_datetime(datetime.now(UTC))
-    written["Message-ID"] = f"<{mail.id}@{address.rpartition('@')[2]}>"
+    written["Date"] = format_datetime(envelope.written_at)
+    written["Message-ID"] = f"<{envelope.id}@{address.rpartition('@')[2]}>"
     written["Auto-Submitted"] = "auto-generated"
     written.set_content(mail.text)
     written.add_alternative(mail.html, subtype="html")
-    written["Content-Language"] = mail.language  # last: add_alternative moves such headers into the first part
+    written["Content-Language"] = envelope.language  # last: add_alternative moves such headers into the first part
     return written
 
 
@@ -65,7 +65,7 @@ class Folder:
 
     async def send(self, mail: Mail) -> None:
         """Write the mail into the folder, and say so in the log."""
-        path = self.folder / f"{mail.id}.eml"
+        path = self.folder / f"{mail.envelope.id}.eml"
         await asyncio.to_thread(self._write, path, message(mail, self.sender).as_bytes())
         log.info("mail.written", file=str(path))
 
@@ -95,7 +95,7 @@ class Server:
     async def send(self, mail: Mail) -> None:
         """Hand the mail to the server. Raises TryLater or Refused."""
         try:
-            receiver = [written_address(mail.address)]
+            receiver = [written_address(mail.envelope.address)]
             await aiosmtplib.send(message(mail, self.sender), recipients=receiver, **self.options)
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _told(error.recipients[0]) from error

@@ -8,7 +8,7 @@ import structlog
 
 from engine import database
 from engine.database import Row
-from mailers.letters import Mail, password_reset
+from mailers.letters import Envelope, Mail, password_reset
 from mailers.post import Refused, TryLater
 from models.letter import Letter
 from models.session import reset_token
@@ -68,9 +68,10 @@ def wait_after(tries: int) -> timedelta:
 def _composed(letter: Row, public_url: str) -> Mail:
     """The letter as a mail; what is secret in it is made here and stored nowhere."""
     facts = letter["facts"]
+    envelope = Envelope(str(letter["id"]), letter["address"], letter["language"], letter["written_at"])
     match letter["kind"]:
         case "password_reset":
             link = f"{public_url}/reset-password#{reset_token(UUID(facts['reset_id']))}"
-            return password_reset(str(letter["id"]), letter["address"], letter["language"], link)
+            return password_reset(envelope, link)
         case kind:
             raise LookupError(f"There is no letter of kind {kind!r}.")
