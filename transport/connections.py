@@ -145,7 +145,7 @@ class Connection(HttpToolsProtocol):
         if hasattr(socket, "TCP_USER_TIMEOUT") and connection.family != socket.AF_UNIX:  # Linux
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
 
-    def send_400response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:
         """Coded, as all answers are."""
         self._refuse(NOT_HTTP)
 
