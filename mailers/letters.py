@@ -1,19 +1,29 @@
-"""What each letter says: one function per letter, a template per language."""
+"""What each letter says: one function per letter, one template per letter and language."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from datetime import date, datetime
+from enum import StrEnum
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from mailers.wording import written
 
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-SUBJECTS = {"password_reset": {"en": "Set a new password", "ja": "パスワードの再設定"}}
+MOST_LISTED = 100
+
+
+class Account(StrEnum):
+    """Whose account a letter is about: each has its own way back in."""
+
+    CANDIDATE = "CANDIDATE"
+    VERIFIER = "VERIFIER"
+    STAFF = "STAFF"
+
+
+class Period(StrEnum):
+    """How often a verifier is told about new shares."""
+
+    AT_ONCE = "AT_ONCE"
+    DAILY = "DAILY"
+    WEEKLY = "WEEKLY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +47,50 @@ class Mail:
     unsubscribe: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """New shares of one institution: exam titles, dates and times, and nothing about a candidate (N5)."""
+
+    institution: str
+    timezone: str  # IANA name
+    period: Period
+    count: int
+    by_exam: Sequence[tuple[str, int]]  # exam title and number of shares; they add up to `count`
+    latest: Sequence[tuple[str, date, datetime]] = ()  # exam title, exam date, sent at; newest first
+
+
+def confirm_address(envelope: Envelope, link: str) -> Mail:
+    """To a new address: confirm it; until then nothing changes (A9)."""
+    return _mail("confirm_address", envelope, link=link)
+
+
 def password_reset(envelope: Envelope, link: str) -> Mail:
     """The link to set a new password (A5)."""
     return _mail("password_reset", envelope, link=link)
 
 
-def _mail(kind: str, envelope: Envelope, **facts: str) -> Mail:
-    language = envelope.language
+def password_changed(envelope: Envelope, changed_at: datetime, account: Account = Account.CANDIDATE) -> Mail:
+    """Security notice: the password is a new one (A9, N1)."""
+    return _mail("password_changed", envelope, changed_at=changed_at, account=account)
 
-    def written(form: str) -> str:
-        return TEMPLATES.get_template(f"{kind}.{language}.{form}").render(subject=subject, language=language, **facts)
 
-    subject = SUBJECTS[kind][language]
-    return Mail(envelope, subject, written("txt"), written("html"))
+def address_changed(envelope: Envelope) -> Mail:
+    """Security notice to the old address, which never learns the new one (A9, N1)."""
+    return _mail("address_changed", envelope, changed_at=envelope.written_at)
+
+
+def login_locked(envelope: Envelope, locked_until: datetime, account: Account = Account.CANDIDATE) -> Mail:
+    """Security notice: four wrong passwords in a row (A4, N1)."""
+    return _mail("login_locked", envelope, locked_until=locked_until, account=account)
+
+
+def new_shares(envelope: Envelope, news: News, inbox: str, unsubscribe: str) -> Mail:
+    """What is new in the inbox of an institution: at once with the newest, daily and weekly in numbers only (N2)."""
+    latest = news.latest[:MOST_LISTED] if news.period == Period.AT_ONCE else ()
+    facts = {"institution": news.institution, "timezone": news.timezone, "period": news.period, "count": news.count}
+    lists = {"by_exam": tuple(news.by_exam), "latest": tuple(latest), "more": news.count - len(latest)}
+    return _mail("new_shares", envelope, unsubscribe, **facts, **lists, inbox=inbox, unsubscribe=unsubscribe)
+
+
+def _mail(kind: str, envelope: Envelope, stop: str | None = None, /, **facts: object) -> Mail:
+    return Mail(envelope, *written(kind, envelope.language, facts), stop)

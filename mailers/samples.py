@@ -1,0 +1,56 @@
+"""Every letter with invented facts, for people who want to see them all."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+
+from mailers import letters
+from mailers.letters import Account, Envelope, Mail, News, Period
+
+AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+SITE = "https://results.example"
+SECRET = "uhXJ0a1T4pOq7vQb2Z5c9w"  # noqa: S105  # opens nothing
+INBOX, STOP = f"{SITE}/inbox", f"{SITE}/stop-mails?token={SECRET}"
+EXAMS = {"C1 Advanced": 64, "B2 First": 41, "B2 First for Schools": 9, "A2 Key": 1}
+LISTED = 12
+
+
+def envelope(name: str, language: str) -> Envelope:
+    """An envelope to nobody."""
+    return Envelope(f"{name}.{language}", "receiver@mail.example", language, AT)
+
+
+def news(period: Period, by_exam: Mapping[str, int]) -> News:
+    """New shares of an institution, the last one just now, the others a few minutes apart."""
+    titles = [title for title, number in by_exam.items() for _ in range(number)]
+    latest = [
+        (title, date(2026, 10, 10 + place % 2), AT - timedelta(minutes=7 * place))
+        for place, title in enumerate(titles[:LISTED])
+    ]
+    count = len(titles)
+    return News("Aoba Gakuin University, Faculty of Letters", "Asia/Tokyo", period, count, [*by_exam.items()], latest)
+
+
+def _told(period: Period, by_exam: Mapping[str, int]) -> Callable[[Envelope], Mail]:
+    return lambda to: letters.new_shares(to, news(period, by_exam), INBOX, STOP)
+
+
+SAMPLES: dict[str, Callable[[Envelope], Mail]] = {
+    "confirm_address": lambda to: letters.confirm_address(to, f"{SITE}/confirm-address#{SECRET}"),
+    "password_reset": lambda to: letters.password_reset(to, f"{SITE}/reset-password#{SECRET}"),
+    "password_changed": lambda to: letters.password_changed(to, AT),
+    "password_changed-verifier": lambda to: letters.password_changed(to, AT, Account.VERIFIER),
+    "password_changed-staff": lambda to: letters.password_changed(to, AT, Account.STAFF),
+    "address_changed": letters.address_changed,
+    "login_locked": lambda to: letters.login_locked(to, AT + timedelta(minutes=30)),
+    "login_locked-verifier": lambda to: letters.login_locked(to, AT + timedelta(minutes=30), Account.VERIFIER),
+    "login_locked-staff": lambda to: letters.login_locked(to, AT + timedelta(minutes=30), Account.STAFF),
+    "new_shares-one": _told(Period.AT_ONCE, {"C1 Advanced": 1}),
+    "new_shares-at_once": _told(Period.AT_ONCE, EXAMS),
+    "new_shares-daily": _told(Period.DAILY, EXAMS),
+    "new_shares-weekly": _told(Period.WEEKLY, EXAMS),
+}
+
+
+def sample(name: str, language: str) -> Mail:
+    """One letter in one language."""
+    return SAMPLES[name](envelope(name, language))
