@@ -20,8 +20,11 @@ class Settings:
     port: int = 8000
     public_url: str = "http://localhost:8000"
     production: bool = False
-    smtp_url: str | None = None
+    smtp_url: str | None = field(default=None, repr=False)
+    smtp_ca: Path | None = None
     mail_from: str = MAIL_FROM
+    dkim_key: Path | None = None
+    dkim_selector: str | None = None
     allowed_origins: tuple[str, ...] = ()
     schema_token: str | None = field(default=None, repr=False)
     connections_per_address: int = 1000
@@ -29,6 +32,7 @@ class Settings:
     operations_per_viewer: int = 50
     log_format: str = "text"
     hashing_threads: int = 2
+    runs_worker: bool = True
     secret_key: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -46,7 +50,10 @@ class Settings:
             public_url=env.get("PUBLIC_URL", f"http://localhost:{port}").rstrip("/"),
             production=production,
             smtp_url=env.get("SMTP_URL") or None,
+            smtp_ca=_path(env, "SMTP_CA"),
             mail_from=env.get("MAIL_FROM", MAIL_FROM),
+            dkim_key=_path(env, "DKIM_KEY"),
+            dkim_selector=env.get("DKIM_SELECTOR") or None,
             allowed_origins=tuple(env.get("ALLOWED_ORIGINS", "").split()),
             schema_token=env.get("SCHEMA_TOKEN") or None,
             connections_per_address=_number(env, "CONNECTIONS_PER_ADDRESS", 1000),
@@ -54,6 +61,7 @@ class Settings:
             operations_per_viewer=_number(env, "OPERATIONS_PER_VIEWER", 50),
             log_format=env.get("LOG_FORMAT", "json" if production else "text"),
             hashing_threads=_number(env, "HASHING_THREADS", 2),
+            runs_worker=env.get("WORKER", "1").lower() not in ("0", "false", "no"),
             secret_key=_secret_key(env, var, production),
         )
 
@@ -63,6 +71,10 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"{name} must be a whole number, not {text!r}.")
     return int(text)
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]).resolve() if env.get(name) else None
 
 
 def _secret_key(env: Mapping[str, str], var: Path, production: bool) -> bytes:
