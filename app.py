@@ -1,11 +1,10 @@
 """The ASGI app: settings, lifespan, routes. Everything meets here, nothing is decided here."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
-import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -14,10 +13,10 @@ from starlette.routing import Route, WebSocketRoute
 from engine import database, hashing, keys
 from engine.clock import Clock, system_clock
 from engine.events import Batch, Cursor, Hub
-from errors import Unavailable
-from mailers.post import Folder, Server
+from engine.jobs import Worker
+from mailers.post import post_of
 from models.viewer import Kind, Viewer
-from resolvers import journal, letters, sessions
+from resolvers import jobs, journal, sessions
 from resolvers.journal import JournalEvent
 from settings import Settings
 from transport import pages
@@ -26,9 +25,6 @@ from transport.http import GraphQLOverHTTP
 from transport.middleware import RequestLog
 from transport.services import Services
 from transport.websocket import GraphQLOverWebSocket
-
-log = structlog.get_logger()
-LETTERS_EVERY_SECONDS = 0.5
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
@@ -83,25 +79,23 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     settings = services.settings
     assert settings.database_url is not None
     async with database.opened(settings.database_url, settings.pool_size), services.hub:
-        mailing = asyncio.create_task(_mail(settings, services.clock), name="mailing")
-        try:
+        if not settings.runs_worker:
             yield
-        finally:
-            mailing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await mailing
+            return
+        async with working(settings, services.clock):
+            yield
 
 
-async def _mail(settings: Settings, clock: Clock) -> None:
-    """Send letters as they fall due, for as long as the process runs."""
-    sender = settings.mail_from
-    post = Server(settings.smtp_url, sender) if settings.smtp_url else Folder(settings.var / "mail", sender)
-    while True:
-        try:
-            while await letters.send_next(post.send, settings.public_url, clock()):
-                pass
-        except Unavailable:
-            log.warning("letters.database_away")
-        except Exception:
-            log.exception("letters.failed")
-        await asyncio.sleep(LETTERS_EVERY_SECONDS)
+@contextlib.asynccontextmanager
+async def working(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
+    """A worker for all jobs, at work inside the block; the database must be open."""
+    assert settings.database_url is not None
+    post = post_of(settings)
+    work = jobs.jobs(post.send, settings.public_url, settings.mail_seconds)
+    heartbeat = timedelta(seconds=settings.heartbeat_seconds)
+    worker = Worker(settings.database_url, work, jobs.SCHEDULES, clock, heartbeat)
+    try:
+        async with worker.running():
+            yield worker
+    finally:
+        await post.close()

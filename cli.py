@@ -1,4 +1,4 @@
-"""The command: serve, migrate, demo, schema. `python cli.py COMMAND --help` tells more."""
+"""The command: serve, worker, migrate, demo, schema. `python cli.py COMMAND --help` tells more."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -14,15 +15,17 @@ from types import FrameType
 
 import uvicorn
 
-from app import create_app
+from app import create_app, working
 from demo.load import Logins
 from demo.load import load as load_demo
 from engine import database, embedded, keys, log, migrations
 from engine.clock import Clock, system_clock
 from errors import Unavailable
+from mailers import preview
+from mailers.post import post_of
 from resolvers import exams
 from schema.build import schema
-from settings import Settings
+from settings import MAIL_FROM, Settings
 from transport.connections import Connection
 from transport.handshakes import Socket
 from transport.services import Services
@@ -54,19 +57,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serve_parser = commands.add_parser("serve", help="migrate and serve; starts a database unless DATABASE_URL is set")
     serve_parser.add_argument("--demo", action="store_true", help="load the demo if the database is empty")
+    worker_parser = commands.add_parser("worker", help="do jobs and send letters, beside other processes")
+    worker_parser.set_defaults(demo=False)
     commands.add_parser("migrate", help="bring the database up to date").set_defaults(demo=False)
     commands.add_parser("demo", help="load the demo into an empty database").set_defaults(demo=True)
     commands.add_parser("schema", help="print the GraphQL schema")
+    letters_parser = commands.add_parser("letters", help="what the service mails")
+    letters_commands = letters_parser.add_subparsers(dest="letters", required=True)
+    preview_parser = letters_commands.add_parser("preview", help="write every letter, in every language, to look at")
+    preview_parser.add_argument("--folder", type=Path, default=Path("var/letters"), help="where to (var/letters)")
     options = parser.parse_args(arguments)
     if options.command == "schema":
         sys.stdout.write(schema_text())
+        return 0
+    if options.command == "letters":
+        sys.stdout.write(f"Every letter: {preview.write(options.folder, MAIL_FROM)}\n")
         return 0
     return _with_settings(options)
 
 
 def _with_settings(options: argparse.Namespace) -> int:
     try:
-        settings = with_database(Settings.from_env(os.environ))
+        settings = Settings.from_env(os.environ)
+        post_of(settings)  # what is wrong with it is told before anything is begun
+        settings = with_database(settings)
     except (ValueError, embedded.EmbeddedFailure) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -76,6 +90,8 @@ def _with_settings(options: argparse.Namespace) -> int:
     except Unavailable:
         sys.stderr.write("The database cannot be reached: see DATABASE_URL.\n")
         return 1
+    if options.command == "worker":
+        return asyncio.run(work(settings))
     return serve(settings) if options.command == "serve" else 0
 
 
@@ -125,6 +141,20 @@ def serve(settings: Settings) -> int:
     gc.freeze()  # what is loaded now stays; collections look at requests' rows only
     server.run()
     return 0 if server.started else 1
+
+
+async def work(settings: Settings, clock: Clock = system_clock) -> int:
+    """Do jobs until SIGTERM or Ctrl-C; what is begun is finished first."""
+    assert settings.database_url is not None
+    keys.use(settings.secret_key)
+    stopping = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
+    async with database.opened(settings.database_url, settings.pool_size), working(settings, clock):
+        sys.stdout.write("Seiseki does jobs\n")
+        sys.stdout.flush()
+        await stopping.wait()
+    return 0
 
 
 def server_of(settings: Settings, clock: Clock = system_clock) -> Server:

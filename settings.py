@@ -33,6 +33,8 @@ class Settings:
     log_format: str = "text"
     hashing_threads: int = 2
     runs_worker: bool = True
+    mail_seconds: int = 130
+    heartbeat_seconds: int = 15
     secret_key: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -62,6 +64,8 @@ class Settings:
             log_format=env.get("LOG_FORMAT", "json" if production else "text"),
             hashing_threads=_number(env, "HASHING_THREADS", 2),
             runs_worker=env.get("WORKER", "1").lower() not in ("0", "false", "no"),
+            mail_seconds=_number(env, "MAIL_SECONDS", 130),
+            heartbeat_seconds=_number(env, "HEARTBEAT_SECONDS", 15),
             secret_key=_secret_key(env, var, production),
         )
 

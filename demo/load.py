@@ -19,10 +19,11 @@ from models.grades import PASSING_WORDS, Award, award, award_in_words, scale_of_
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.journal import EventKind
 from models.names import full_name, shown_name
+from models.notify import Notify
 from models.result import Outcome, Result, SkillScore
 from models.share import Share
 from models.template import DownloadFormat, DownloadTemplate
-from models.verifier import Notify, StaffRole, StaffUser, VerifierStatus, VerifierUser
+from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
 from resolvers import exams, institutions, journal
 
 Logins = dict[str, Any]

@@ -8,9 +8,10 @@ from tortoise.migrations import operations as ops
 from models.base import new_id
 from models.institution import InstitutionKind, InstitutionStatus
 from models.journal import EventKind
+from models.notify import Notify
 from models.result import Outcome
 from models.template import DownloadFormat, Encoding
-from models.verifier import Notify, StaffRole, VerifierStatus
+from models.verifier import StaffRole, VerifierStatus
 
 
 class Migration(migrations.Migration):

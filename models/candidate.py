@@ -16,6 +16,7 @@ class Candidate(Table):
     native_name = fields.TextField(null=True)
     date_of_birth = fields.DateField()
     email = fields.TextField(null=True)
+    email_refused_at = fields.DatetimeField(null=True)
     password_hash = fields.TextField(null=True)
     language = fields.CharField(max_length=2, default="en")
     wants_updates = fields.BooleanField(default=False)

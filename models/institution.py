@@ -8,6 +8,7 @@ from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.models import Model
 
 from models.base import Table
+from models.notify import Notify
 from models.viewer import Kind, Viewer, Visible, visible
 
 
@@ -46,6 +47,9 @@ class Institution(Table):
     city = fields.TextField()
     website = fields.TextField()
     timezone = fields.TextField(default="UTC")
+    default_notify = fields.CharEnumField(
+        Notify, max_length=20, default=Notify.OFF, db_default=Notify.OFF, description="What new users start with"
+    )
     status = fields.CharEnumField(InstitutionStatus, max_length=20, description="State of the account")
     applied_at = fields.DatetimeField()
     approved_at = fields.DatetimeField(null=True)

@@ -13,6 +13,7 @@ class EventKind(Enum):
     SHARE_SENT = "SHARE_SENT"
     SHARE_READ = "SHARE_READ"
     SHARE_UNREAD = "SHARE_UNREAD"
+    SHARE_EXPIRED = "SHARE_EXPIRED"
 
 
 class JournalEvent(Model):
@@ -27,3 +28,14 @@ class JournalEvent(Model):
 
     class Meta:
         table = "journal"
+
+
+class JournalReader(Model):
+    """How far a reader of the whole journal has come; subscribers and integrators keep their cursors themselves."""
+
+    name = fields.CharField(max_length=40, primary_key=True)
+    xid = fields.BigIntField()
+    event_id = fields.BigIntField()
+
+    class Meta:
+        table = "journal_reader"

@@ -56,6 +56,21 @@ class PasswordReset(Table):
         table = "password_reset"
 
 
+class EmailChange(Table):
+    """A candidate's wish for another e-mail address, which counts once its mailed link is used (A9)."""
+
+    candidate: fields.ForeignKeyRelation[Candidate] = fields.ForeignKeyField(
+        "models.Candidate", related_name="email_changes", on_delete=fields.CASCADE
+    )
+    candidate_id: UUID
+    new_email = fields.TextField()
+    asked_at = fields.DatetimeField()
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "email_change"
+
+
 def reset_token(reset_id: UUID) -> str:
     """The token of a reset link. Sealed with the service's key, so it need not be stored to be mailed again."""
     return base64.urlsafe_b64encode(reset_id.bytes + keys.seal("password-reset", str(reset_id))).decode()

@@ -33,6 +33,7 @@ class Share(Table):
     opened_at = fields.DatetimeField(null=True)
     withdrawn_at = fields.DatetimeField(null=True)
     expires_at = fields.DatetimeField(null=True)
+    expiry_told_at = fields.DatetimeField(null=True)  # when the journal was told; expiry itself is by the clock
     consent_text = fields.TextField()
     consent_version = fields.CharField(max_length=20)
     consent_language = fields.CharField(max_length=2)

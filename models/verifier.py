@@ -8,6 +8,7 @@ from tortoise import fields
 from models.base import Table
 from models.entry import Centre
 from models.institution import Institution
+from models.notify import Notify
 from models.viewer import Kind, Viewer, Visible, visible
 
 
@@ -18,15 +19,6 @@ class VerifierStatus(Enum):
     ACTIVE = "ACTIVE"
     DEACTIVATED = "DEACTIVATED"
     REMOVED = "REMOVED"
-
-
-class Notify(Enum):
-    """When a verifier is mailed about new shares (N2)."""
-
-    OFF = "OFF"
-    AT_ONCE = "AT_ONCE"
-    DAILY = "DAILY"
-    WEEKLY = "WEEKLY"
 
 
 class VerifierUser(Table):
@@ -45,6 +37,12 @@ class VerifierUser(Table):
     notify = fields.CharEnumField(
         Notify, max_length=20, default=Notify.OFF, description="When mail about new shares is sent"
     )
+    email_refused_at = fields.DatetimeField(null=True)
+    # What the mails about new shares have told so far: a cursor of the journal; and when the next one is due.
+    news_xid = fields.BigIntField(default=0, db_default=0)
+    news_id = fields.BigIntField(default=0, db_default=0)
+    news_sent_at = fields.DatetimeField(null=True)
+    news_due_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField()
 
     class Meta:

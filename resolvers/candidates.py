@@ -182,7 +182,8 @@ async def request_password_reset(viewer: Viewer, id_number: str) -> None:
     async with database.transaction():
         reset = await PasswordReset.create(candidate_id=account["id"], asked_at=viewer.at)
         facts = {"reset_id": str(reset.id)}
-        await letters.write("password_reset", account["email"], account["language"], facts, viewer.at)
+        receiver = letters.Receiver(account["email"], account["language"], candidate_id=account["id"])
+        await letters.write("password_reset", receiver, facts, viewer.at)
 
 
 async def reset_password(viewer: Viewer, token: str, password: str, again: str) -> None:

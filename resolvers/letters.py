@@ -1,77 +1,183 @@
-"""Letters: written in the transaction that causes them, sent after it, tried again until they are taken."""
+"""Letters: written in the transaction that causes them, sent after it, tried again until they are taken (N4)."""
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from engine import database
 from engine.database import Row
-from mailers.letters import Envelope, Mail, password_reset
-from mailers.post import Refused, TryLater
-from models.letter import Letter
-from models.session import reset_token
+from engine.jobs import enqueue, enqueue_all
+from errors import Unavailable
+from mailers.letters import Mail
+from mailers.post import AddressRefused, Refused, TryLater
+from models.letter import WAITING, Letter
+from resolvers.letter_texts import composed
 
 Send = Callable[[Mail], Awaitable[None]]
+JOB = "letter"
 MOST_TRIES = 10
 LONGEST_WAIT = timedelta(hours=6)
+SEND_SECONDS = 130.0
+SETTLE_TRIES, SETTLE_SECONDS = 60, 0.5
 
 log = structlog.get_logger()
 
 
-async def write(kind: str, address: str, language: str, facts: dict[str, str], now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Whom a letter goes to; where the address belongs to an account, a refusal for good is marked there."""
+
+    address: str
+    language: str
+    candidate_id: UUID | None = None
+    verifier_id: UUID | None = None
+
+
+async def write(kind: str, receiver: Receiver, facts: dict[str, Any], now: datetime) -> UUID:
     """Have a letter sent once the surrounding transaction has committed; never put a secret into `facts`."""
-    await Letter.create(kind=kind, address=address, language=language, facts=facts, written_at=now, next_try_at=now)
+    letter = await Letter.create(
+        kind=kind,
+        address=receiver.address,
+        language=receiver.language,
+        candidate_id=receiver.candidate_id,
+        verifier_id=receiver.verifier_id,
+        facts=facts,
+        written_at=now,
+        next_try_at=now,
+    )
+    await enqueue(JOB, *_job(letter.id))
+    return letter.id
 
 
-async def send_next(send: Send, public_url: str, now: datetime) -> bool:
-    """Send the letter that has waited longest, if one is due; tells whether there was one.
+def _job(letter_id: UUID) -> tuple[dict[str, str], str]:
+    """The facts and the key of a letter's job."""
+    return {"id": str(letter_id)}, f"{JOB} {letter_id}"
 
-    The row stays locked while it is sent, so no other worker takes it; a worker that dies leaves it to the next,
-    which sends it with the same Message-ID.
+
+def lease(seconds: float) -> timedelta:
+    """How long a letter is its worker's alone, where sending takes so long at most, even if that worker is dead."""
+    return timedelta(seconds=seconds * 1.2)
+
+
+async def deliver(
+    letter_id: UUID, send: Send, public_url: str, now: datetime, seconds: float = SEND_SECONDS
+) -> timedelta | None:
+    """Try to send a letter, if it is due and nobody else is at it; tells after how long to come back, if at all.
+
+    What is tried is marked before and after, each in a transaction of its own: none stays open while the mail server
+    thinks. A worker that dies in between leaves the letter to the next, which sends it with the same Message-ID.
     """
-    async with database.transaction():
-        letter = await database.row(
-            f"""SELECT * FROM letter WHERE sent_at IS NULL AND refused_at IS NULL AND tries < {MOST_TRIES}
-                AND next_try_at <= :now ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED""",
-            now=now,
-        )
-        if letter is None:
-            return False
-        await _send(letter, send, public_url, now)
-        return True
+    letter = await _begun(letter_id, now, now - lease(seconds))
+    if letter is None:
+        return await _time_left(letter_id, now, lease(seconds))
+
+    async def send_in_time(mail: Mail) -> None:
+        async with asyncio.timeout(seconds):
+            await send(mail)
+
+    changes = await _outcome(letter, send_in_time, public_url, now)
+    await _settle(letter, changes)
+    is_waiting = "next_try_at" in changes and "parked_at" not in changes
+    return timedelta(seconds=(changes["next_try_at"] - now).total_seconds()) if is_waiting else None
 
 
-async def _send(letter: Row, send: Send, public_url: str, now: datetime) -> None:
-    row, tries = Letter.filter(id=letter["id"]), letter["tries"] + 1
+async def _begun(letter_id: UUID, now: datetime, free_since: datetime) -> Row | None:
+    return await database.row(
+        f"""UPDATE letter SET tries = tries + 1, begun_at = :now WHERE id = :id AND {WAITING} AND tries < {MOST_TRIES}
+            AND next_try_at <= :now AND (begun_at IS NULL OR begun_at <= :free_since) RETURNING *""",
+        id=letter_id,
+        now=now,
+        free_since=free_since,
+    )
+
+
+async def _time_left(letter_id: UUID, now: datetime, leased_for: timedelta) -> timedelta | None:
+    """How long until a letter that waits may be tried, by us or, if its worker lives, by nobody any more."""
+    letter = await database.row(f"SELECT * FROM letter WHERE id = :id AND {WAITING}", id=letter_id)
+    if letter is None:
+        return None
+    free_at: datetime = max(letter["next_try_at"], letter["begun_at"] + leased_for if letter["begun_at"] else now)
+    if letter["tries"] >= MOST_TRIES and free_at <= now:  # its last try died with its worker
+        await _settle(letter, {"parked_at": now, "begun_at": None})
+        return None
+    return max(free_at - now, timedelta(seconds=1))
+
+
+async def _outcome(letter: Row, send: Send, public_url: str, now: datetime) -> dict[str, Any]:
+    """Send it; what is to be written of it then."""
+    known = {"letter": str(letter["id"]), "tries": letter["tries"]}
     try:
-        await send(_composed(letter, public_url))
+        await send(composed(letter, public_url))
     except Refused as error:
-        log.warning("letter.refused", letter=str(letter["id"]), reason=str(error))
-        await row.update(refused_at=now, tries=tries, last_error=str(error))
-    except TryLater as error:
-        log.warning("letter.delayed", letter=str(letter["id"]), tries=tries, reason=str(error))
-        await row.update(next_try_at=now + wait_after(tries), tries=tries, last_error=str(error))
+        log.warning("letter.refused", reason=str(error), **known)
+        is_address = isinstance(error, AddressRefused)
+        return {"refused_at": now, "last_error": str(error), "begun_at": None, "is_address_refused": is_address}
+    except (TryLater, TimeoutError) as error:
+        log.warning("letter.delayed", reason=str(error), **known)
+        return _later(letter, str(error) or "It took too long.", now)
     except Exception as error:  # a fault of ours in one letter must not stop all behind it
-        log.exception("letter.failed", letter=str(letter["id"]), tries=tries)
-        await row.update(next_try_at=now + wait_after(tries), tries=tries, last_error=type(error).__name__)
-    else:
-        await row.update(sent_at=now, tries=tries, last_error=None)
+        log.exception("letter.failed", **known)
+        return _later(letter, type(error).__name__, now)
+    return {"sent_at": now, "last_error": None, "begun_at": None}
 
 
-def wait_after(tries: int) -> timedelta:
-    """How long to wait after so many tries: one minute, then twice as long each time, six hours at most."""
-    return min(timedelta(minutes=2 ** (tries - 1)), LONGEST_WAIT)
+def _later(letter: Row, reason: str, now: datetime) -> dict[str, Any]:
+    changes = {"next_try_at": now + wait_after(letter["tries"], str(letter["id"])), "last_error": reason}
+    parked = {"parked_at": now} if letter["tries"] >= MOST_TRIES else {}
+    return changes | parked | {"begun_at": None}
 
 
-def _composed(letter: Row, public_url: str) -> Mail:
-    """The letter as a mail; what is secret in it is made here and stored nowhere."""
-    facts = letter["facts"]
-    envelope = Envelope(str(letter["id"]), letter["address"], letter["language"], letter["written_at"])
-    match letter["kind"]:
-        case "password_reset":
-            link = f"{public_url}/reset-password#{reset_token(UUID(facts['reset_id']))}"
-            return password_reset(envelope, link)
-        case kind:
-            raise LookupError(f"There is no letter of kind {kind!r}.")
+def wait_after(tries: int, seed: str) -> timedelta:
+    """How long to wait after so many tries: a minute, then three times as long each time, six hours at most.
+
+    Up to a fifth more or less, so that letters which were delayed together do not come back together. Ten tries take
+    about a day.
+    """
+    jitter = random.Random(f"{seed} {tries}").uniform(0.8, 1.2)  # noqa: S311  # chance that need not be secret
+    return min(timedelta(minutes=3 ** min(tries - 1, 9)) * jitter, LONGEST_WAIT)
+
+
+async def _settle(letter: Row, changes: dict[str, Any]) -> None:
+    """Write down what became of a try; if the database is away just now, wait for it: what was sent must be known."""
+    for _ in range(SETTLE_TRIES):
+        try:
+            return await _write_down(letter, dict(changes))
+        except Unavailable:
+            await asyncio.sleep(SETTLE_SECONDS)
+    await _write_down(letter, dict(changes))
+
+
+async def _write_down(letter: Row, changes: dict[str, Any]) -> None:
+    is_address_refused = changes.pop("is_address_refused", False)
+    async with database.transaction():
+        await Letter.filter(id=letter["id"]).update(**changes)
+        for table, owner in (("candidate", letter["candidate_id"]), ("verifier_user", letter["verifier_id"])):
+            if is_address_refused and owner is not None:
+                await database.rows(
+                    f"UPDATE {table} SET email_refused_at = :now WHERE id = :id AND email = :address",
+                    now=changes["refused_at"],
+                    id=owner,
+                    address=letter["address"],
+                )
+
+
+async def find_forgotten(now: datetime) -> int:
+    """Give every letter that should have been tried by now a job again, if it lost its own; tells for how many.
+
+    Jobs are held after faults of ours and dropped when a worker is stopped in their middle; letters must not be.
+    """
+    found = await database.rows(
+        f"""SELECT id FROM letter WHERE {WAITING} AND next_try_at < :late AND (begun_at IS NULL OR begun_at < :late)
+            ORDER BY next_try_at LIMIT 5000""",
+        late=now - lease(SEND_SECONDS) - timedelta(minutes=1),
+    )
+    if found:
+        async with database.transaction():
+            await enqueue_all(JOB, [_job(letter["id"]) for letter in found])
+    return len(found)

@@ -166,6 +166,24 @@ async def count_inbox(viewer: Viewer, unread_only: bool) -> int:
     return count
 
 
+async def tell_expired(now: datetime) -> int:
+    """Write into the journal which shares have expired (S9), each once; tells how many.
+
+    That a share is past its day is decided by the clock on every path; this only tells of it.
+    """
+    async with database.transaction():
+        expired = await database.rows(
+            """UPDATE share SET expiry_told_at = :now WHERE id IN (
+                   SELECT id FROM share WHERE expires_at <= :now AND expiry_told_at IS NULL AND withdrawn_at IS NULL
+                   ORDER BY expires_at LIMIT 500 FOR UPDATE SKIP LOCKED)
+               RETURNING id, institution_id, result_id""",
+            now=now,
+        )
+        for share in expired:
+            await journal.write(EventKind.SHARE_EXPIRED, share["institution_id"], share["id"], share["result_id"], now)
+    return len(expired)
+
+
 async def open_share(viewer: Viewer, share_id: UUID) -> Row:
     """Open a share: it shows everything, and is read from now on (V1, V2).
 

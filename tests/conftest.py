@@ -22,8 +22,9 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from app import create_app
+from app import create_app, working
 from engine import database, embedded, keys, migrations
+from engine.jobs import Worker
 from resolvers import exams
 from settings import Settings
 from tests.client import Client
@@ -123,8 +124,15 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 def settings_for(database_url: str, var: Path) -> Settings:
-    """Settings of a service on this database."""
-    return replace(Settings(), var=var, database_url=database_url, secret_key=b"k" * 32, public_url="http://testserver")
+    """Settings of a service on this database, which does no jobs unless a test asks for `worker`."""
+    return replace(
+        Settings(),
+        var=var,
+        database_url=database_url,
+        secret_key=b"k" * 32,
+        public_url="http://testserver",
+        runs_worker=False,
+    )
 
 
 @pytest.fixture
@@ -161,6 +169,13 @@ async def running(settings: Settings, clock: ControlledClock) -> AsyncIterator[S
     app = create_app(settings, clock)
     async with app.router.lifespan_context(app):
         yield app
+
+
+@pytest.fixture
+async def worker(app: Starlette, settings: Settings, clock: ControlledClock) -> AsyncIterator[Worker]:
+    """A worker beside `app`, which does its jobs and sends its letters."""
+    async with working(settings, clock) as worker:
+        yield worker
 
 
 @pytest.fixture

@@ -8,13 +8,18 @@ from typing import Any
 import asyncpg
 import pytest
 
+from engine import database
 from models.entry import Entry
 from models.session import Session
 from models.template import DownloadFormat, DownloadTemplate
 from models.tries import RateWindow, WrongTries
+from resolvers import letters
 from tests.world import World
 
-RULES: list[str] = import_module("migrations.0002_rules").RULES
+RULES: list[str] = [
+    *import_module("migrations.0002_rules").RULES,
+    *import_module("migrations.0004_more_rules").RULES,
+]
 NAMED = re.compile(r"(?:ADD CONSTRAINT|CREATE UNIQUE INDEX|CREATE INDEX) (\w+)")
 A_FREE_ENTRY = "(SELECT id FROM entry WHERE NOT EXISTS (SELECT 1 FROM result WHERE entry_id = entry.id) LIMIT 1)"
 OTHER_PERSON = "(SELECT id FROM verifier_user WHERE NOT is_primary LIMIT 1)"
@@ -40,6 +45,16 @@ REFUSED = {
         "UPDATE candidate SET registered_at = now() WHERE registered_at IS NULL",
     ],
     "candidate_language": ["UPDATE candidate SET language = 'fr'"],
+    "letter_language": ["UPDATE letter SET language = 'fr'"],
+    "letter_one_end": [
+        "UPDATE letter SET sent_at = now(), refused_at = now()",
+        "UPDATE letter SET sent_at = now(), parked_at = now()",
+        "UPDATE letter SET refused_at = now(), parked_at = now()",
+    ],
+    "letter_one_owner": [
+        "UPDATE letter SET candidate_id = (SELECT id FROM candidate LIMIT 1),"
+        " verifier_id = (SELECT id FROM verifier_user LIMIT 1)"
+    ],
     "centre_number_key": [copied("centre")],
     "entry_id_number_key": [copied("entry", candidate_number="'9999'")],
     "entry_id_number_form": [
@@ -135,6 +150,8 @@ TAKEN = [
     copied("download_template", institution_id="(SELECT id FROM institution LIMIT 1)"),
     "UPDATE wrong_tries SET in_a_row = 0, ever = 0",
     copied("rate_window", id="999999", subject="'another'"),
+    "UPDATE letter SET parked_at = now()",
+    "UPDATE letter SET verifier_id = (SELECT id FROM verifier_user LIMIT 1)",
 ]
 
 
@@ -155,6 +172,8 @@ async def filled(open_database: None, world: World, database_url: str) -> AsyncI
         used_at=world.clock(),
     )
     await DownloadTemplate.create(name="All", format=DownloadFormat.CSV, columns=[], created_at=world.clock())
+    async with database.transaction():
+        await letters.write("password_reset", letters.Receiver("a@b.example", "en"), {}, world.clock())
     await WrongTries.create(kind="k", subject=b"s", last_at=world.clock())
     await RateWindow.create(kind="k", subject="s", window_started_at=world.clock())
     connection = await asyncpg.connect(database_url)
@@ -180,7 +199,8 @@ async def test_every_rule_of_the_migration_is_in_a_fresh_database(filled: Any) -
         """SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace
            UNION SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'i'"""
     )
-    wanted = {match[1] for rule in RULES if (match := NAMED.search(rule))}
+    dropped = {match[1] for rule in RULES if (match := re.match(r"DROP INDEX (\w+)", rule))}
+    wanted = {match[1] for rule in RULES if (match := NAMED.search(rule))} - dropped
     assert len(wanted) > 50
     assert wanted - {row[0] for row in found} == set()
 
@@ -192,7 +212,8 @@ async def test_every_rule_in_the_database_is_tried_here(filled: Any) -> None:
            WHERE relnamespace = 'public'::regnamespace AND indisunique AND NOT indisprimary
            AND indrelid <> 'tortoise_migrations'::regclass"""
     )
-    assert {row[0] for row in rules} == set(REFUSED) - {"journal_institution"}  # a foreign key
+    ours = {row[0] for row in rules if not row[0].startswith("pgqueuer")}
+    assert ours == set(REFUSED) - {"journal_institution"}  # a foreign key
 
 
 async def test_a_row_that_breaks_a_rule_is_refused_by_that_rule(filled: Any) -> None:

@@ -13,7 +13,7 @@ from engine import database
 from engine.clock import system_clock
 from mailers.post import Folder, Server
 from models.candidate import Candidate
-from models.letter import Letter
+from models.letter import WAITING, Letter
 from models.session import PasswordReset, reset_token
 from resolvers import letters
 from settings import MAIL_FROM, Settings
@@ -39,12 +39,20 @@ class PostOffice:
         """A letter to a candidate who forgot the password."""
         candidate = await self.world.candidate(email=address, language=language)
         reset = await PasswordReset.create(candidate_id=candidate.id, asked_at=self.clock())
-        await letters.write("password_reset", address, language, {"reset_id": str(reset.id)}, self.clock())
-        return await Letter.get(facts__contains={"reset_id": str(reset.id)})
+        receiver = letters.Receiver(address, language, candidate_id=candidate.id)
+        async with database.transaction():
+            id = await letters.write("password_reset", receiver, {"reset_id": str(reset.id)}, self.clock())
+        return await Letter.get(id=id)
 
     async def deliver(self) -> bool:
-        """Send one letter that is due; tells whether there was one."""
-        return await letters.send_next(self.send, PUBLIC_URL, self.clock())
+        """Try the letter that has been due for longest; tells whether there was one."""
+        due = await database.row(
+            f"SELECT id FROM letter WHERE {WAITING} AND next_try_at <= :now ORDER BY next_try_at LIMIT 1",
+            now=self.clock(),
+        )
+        if due is not None:
+            await letters.deliver(due["id"], self.send, PUBLIC_URL, self.clock())
+        return due is not None
 
 
 @pytest.fixture
@@ -118,27 +126,37 @@ async def test_letter_goes_with_the_transaction_that_wrote_it(office: PostOffice
 async def test_delayed_letter_is_tried_again_after_longer_and_longer_waits(
     office: PostOffice, mail_server: MailServer, clock: ControlledClock
 ) -> None:
-    """N4: after 1, 2, 4 ... minutes, at the minute and not before, and never again after the tenth try."""
+    """N4: at the moment and not before, and never again after the tenth try, when it is parked."""
     letter = await office.write()
     mail_server.says["RCPT"] = "451 4.7.1 Greylisted, try again later"
-    waits = [1, 2, 4, 8, 16, 32, 64, 128, 256]
-    for tries, minutes in enumerate(waits, start=1):
+    for tries in range(1, 10):
         assert await office.deliver()
-        clock.forward(minutes=minutes, microseconds=-1)
+        clock.now += letters.wait_after(tries, str(letter.id)) - timedelta(microseconds=1)
         assert not await office.deliver()
         clock.forward(microseconds=1)
         assert await state(letter) == (tries, None, None)
     assert await office.deliver()
+    parked_at = clock()
     clock.forward(days=365)
     mail_server.says.clear()
     assert not await office.deliver()
     assert await state(letter) == (10, None, None)
-    assert (await Letter.get(id=letter.id)).last_error == "451 4.7.1 Greylisted, try again later"
+    row = await Letter.get(id=letter.id)
+    assert (row.parked_at, row.last_error) == (parked_at, "451 4.7.1 Greylisted, try again later")
 
 
-def test_no_wait_is_longer_than_six_hours() -> None:
-    """N4."""
-    assert [letters.wait_after(tries) for tries in (9, 10, 30)] == [timedelta(minutes=256), *[timedelta(hours=6)] * 2]
+def test_waits_grow_to_six_hours_and_no_further() -> None:
+    """N4: three times as long each time, a fifth more or less; ten tries take about a day."""
+    minutes = [
+        [letters.wait_after(tries, str(seed)).total_seconds() / 60 for tries in range(1, 10)] for seed in range(200)
+    ]
+    for waits in minutes:
+        for wait, middle in zip(waits, (1, 3, 9, 27, 81, 243, 729, 2187, 6561), strict=True):
+            assert min(middle * 0.8, 360) <= wait <= min(middle * 1.2, 360)
+        assert 18 <= sum(waits) / 60 <= 26
+    assert len({tuple(waits) for waits in minutes}) == 200
+    assert letters.wait_after(1000, "") == timedelta(hours=6)
+    assert letters.wait_after(3, "a") == letters.wait_after(3, "a")
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
@@ -150,10 +168,10 @@ async def test_letter_delayed_at_any_command_arrives_in_the_end(
     mail_server.says[command] = "452 4.3.1 Insufficient system storage"
     assert await office.deliver()
     mail_server.says.clear()
-    clock.forward(minutes=1)
+    clock.forward(minutes=2)
     assert await office.deliver()
     assert mail_server.recipients == ["aoi@mail.example"]
-    assert await state(letter) == (2, START + timedelta(minutes=1), None)
+    assert await state(letter) == (2, START + timedelta(minutes=2), None)
     assert (await Letter.get(id=letter.id)).last_error is None
 
 
@@ -187,7 +205,7 @@ async def test_server_that_does_not_take_us_as_sender_loses_no_letter(
     assert await office.deliver()
     assert await state(letter) == (1, None, None)
     mail_server.says.clear()
-    clock.forward(minutes=1)
+    clock.forward(minutes=2)
     assert await office.deliver()
     assert mail_server.recipients == ["aoi@mail.example"]
 
@@ -219,7 +237,7 @@ async def test_letter_waits_while_there_is_no_mail_server_to_speak_of(
         letter = await office.write()
         assert await office.deliver()
     assert await state(letter) == (1, None, None)
-    clock.forward(minutes=1)
+    clock.forward(minutes=2)
     assert await office.deliver()  # by now nobody listens there at all
     assert await state(letter) == (2, None, None)
 
@@ -257,14 +275,15 @@ async def test_letter_that_cannot_be_written_does_not_stop_those_behind_it(
     office: PostOffice, mail_server: MailServer, clock: ControlledClock
 ) -> None:
     """N4: a fault of ours in one letter."""
-    await letters.write("unheard_of", "aoi@mail.example", "en", {}, clock())
+    async with database.transaction():
+        await letters.write("unheard_of", letters.Receiver("aoi@mail.example", "en"), {}, clock())
     clock.forward(seconds=1)
     await office.write("sora@mail.example")
     assert [await office.deliver(), await office.deliver(), await office.deliver()] == [True, True, False]
     assert mail_server.recipients == ["sora@mail.example"]
     broken = await Letter.get(kind="unheard_of")
     assert (broken.tries, broken.sent_at, broken.refused_at, broken.last_error) == (1, None, None, "LookupError")
-    clock.forward(minutes=1)
+    clock.forward(minutes=2)
     assert await office.deliver()
 
 
@@ -281,16 +300,24 @@ async def test_letters_go_in_the_order_in_which_they_fell_due(
     assert mail_server.recipients == addresses
 
 
-async def test_workers_beside_one_another_send_each_letter_once(office: PostOffice, mail_server: MailServer) -> None:
-    """N4: while one sends, the others take the next."""
-    for number in range(6):
-        await office.write(f"candidate{number}@mail.example")
+async def test_workers_beside_one_another_send_each_letter_once(
+    office: PostOffice, mail_server: MailServer, clock: ControlledClock
+) -> None:
+    """N4: jobs run at least once; while one worker tries a letter, and after it was sent, no other sends it."""
+    written = [await office.write(f"candidate{number}@mail.example") for number in range(4)]
     mail_server.answering.clear()
-    workers = [asyncio.create_task(office.deliver()) for _ in range(8)]
-    await until(lambda: len(mail_server.taken) == 6)
+
+    async def tried_by(workers: int) -> list[timedelta | None]:
+        each = [letter.id for letter in written for _ in range(workers)]
+        return await asyncio.gather(*(letters.deliver(id, office.send, PUBLIC_URL, clock()) for id in each))
+
+    working = asyncio.create_task(tried_by(3))
+    await until(lambda: len(mail_server.taken) == 4)
+    assert await tried_by(1) == [letters.lease(letters.SEND_SECONDS)] * 4
     mail_server.answering.set()
-    assert sorted(await asyncio.gather(*workers)) == [False] * 2 + [True] * 6
-    assert sorted(mail_server.recipients) == [f"candidate{number}@mail.example" for number in range(6)]
+    assert sorted(await working, key=str) == [letters.lease(letters.SEND_SECONDS)] * 8 + [None] * 4
+    assert await tried_by(1) == [None] * 4
+    assert sorted(mail_server.recipients) == [f"candidate{number}@mail.example" for number in range(4)]
 
 
 async def test_letter_is_sent_again_with_its_message_id_when_the_process_dies_while_sending(
@@ -303,12 +330,15 @@ async def test_letter_is_sent_again_with_its_message_id_when_the_process_dies_wh
     service = Served(tmp_path / "service", settings.database_url, {"SMTP_URL": mail_server.url}).start()
     try:
         await until(lambda: mail_server.taken, seconds=30)
-        assert await state(letter) == (0, None, None)
+        assert await state(letter) == (1, None, None)
         service.kill()
     finally:
         service.stop()
     mail_server.answering.set()
-    await until(office.deliver)  # as soon as PostgreSQL notices the death
+    await office.deliver()
+    assert len(mail_server.taken) == 1  # as far as we know, the other one is still at it
+    clock.forward(minutes=5)
+    await office.deliver()
     assert [mail["Message-ID"] for mail in mail_server.taken] == [f"<{letter.id}@seiseki.example>"] * 2
     assert link_in(mail_server.taken[0]) == link_in(mail_server.taken[1]).replace(
         PUBLIC_URL, f"http://localhost:{service.port}"
@@ -322,18 +352,23 @@ async def test_service_goes_on_sending_after_the_mail_server_was_away(
     """N4: in one process, with no help from outside."""
     async with mail_server_running() as server:
         url = server.url
-    async with running(replace(settings, smtp_url=url), clock):
-        letter = await PostOffice(world, clock, Server(url, MAIL_FROM).send).write()
+    async with running(replace(settings, smtp_url=url, runs_worker=True), clock):
+        office = PostOffice(world, clock, Server(url, MAIL_FROM).send)
+        letter = await office.write()
         await until(lambda: tried(letter, 1))
         async with mail_server_running(int(url.rpartition(":")[2])) as server:
-            clock.forward(minutes=1)
+            clock.forward(minutes=2)
+            async with database.transaction():  # as if these minutes were over for PostgreSQL too
+                await database.rows("UPDATE pgqueuer SET execute_after = now()")
+            await office.write("sora@mail.example")  # which wakes the worker
             await until(lambda: tried(letter, 2))
-            assert server.recipients == ["aoi@mail.example"]
+            assert sorted(server.recipients) == ["aoi@mail.example", "sora@mail.example"]
 
 
 async def tried(letter: Letter, times: int) -> bool:
-    """Whether a letter was tried so often."""
-    return (await state(letter))[0] == times
+    """Whether a letter was tried so often, the last time to its end."""
+    row = await Letter.get(id=letter.id)
+    return row.tries == times and row.begun_at is None
 
 
 @stored
@@ -367,7 +402,7 @@ async def test_mail_server_gets_our_name_and_password(world: World, clock: Contr
         letter = await office.write()
         assert await office.deliver()
         assert await state(letter) == (1, None, None)
-        clock.forward(minutes=1)
+        clock.forward(minutes=2)
         office.send = Server(right, MAIL_FROM).send
         assert await office.deliver()
         assert server.recipients == ["aoi@mail.example"]

@@ -68,6 +68,7 @@ async def kind(client: Client) -> str:
     return found
 
 
+@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(
     ("language", "words"), [("en", "The link works once, for 60 minutes."), ("ja", "1回だけ有効です。")]
 )
@@ -89,7 +90,7 @@ async def test_link_arrives_through_the_mail_server(
     settings: Settings, clock: ControlledClock, clean: None, world: World, mail_server: MailServer
 ) -> None:
     """A5."""
-    with_mail = replace(settings, smtp_url=mail_server.url)
+    with_mail = replace(settings, smtp_url=mail_server.url, runs_worker=True)
     async with running(with_mail, clock) as app, client_of(app) as client:
         entry = await world.entry()
         await ask(client, entry.id_number)

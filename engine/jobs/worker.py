@@ -1,0 +1,180 @@
+"""Running jobs, and what is done at fixed times: one worker per process, as many processes as one likes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor
+from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.models import Job as Row
+from pgqueuer.domain.models import Schedule as Due
+
+from engine.asyncpg_safe import is_away
+from engine.clock import Clock
+from engine.jobs.queue import Facts
+
+AT_ONCE = 20  # jobs of one worker
+PAUSE_SECONDS = 1.0  # before the database is looked for again
+LONGEST_DRAIN_SECONDS = 5.0
+
+Work = Callable[[Facts, datetime], Awaitable[timedelta | None]]
+Turn = Callable[[datetime], Awaitable[object]]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One kind of job: its work gets the facts and the time, and tells after how long it wants to run again, if so.
+
+    A job that raises is run again after growing waits, and held after ten times for staff to look at.
+    """
+
+    name: str
+    work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What one worker of all does at fixed times (cron's five fields, UTC; a sixth is seconds), and is told the time.
+
+    Nothing is made up for while no worker runs, so the work asks the clock what is due.
+    """
+
+    name: str
+    cron: str
+    work: Turn
+
+
+class Worker:
+    """Runs jobs and schedules until it is stopped, and comes back when the database does."""
+
+    def __init__(
+        self, url: str, jobs: Iterable[Job], schedules: Iterable[Schedule], clock: Clock, heartbeat: timedelta
+    ) -> None:
+        """`heartbeat` is how long a worker may be silent until others take over what it has begun."""
+        self.url = url
+        self.heartbeat = heartbeat
+        self.jobs = list(jobs)
+        self.schedules = list(schedules)
+        self.clock = clock
+        self._stopping = asyncio.Event()
+        self._begun: set[asyncio.Task[Any]] = set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Worker"]:
+        """At work inside the block; what is begun at its end is finished, if that takes no more than a moment."""
+        working = asyncio.create_task(self.run(), name="worker")
+        try:
+            yield self
+        finally:
+            self.stop()
+            await asyncio.wait([working], timeout=LONGEST_DRAIN_SECONDS)
+            for task in self._begun:
+                task.cancel()
+            await asyncio.wait([working], timeout=1)
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until stopped."""
+        while not self._stopping.is_set():
+            try:
+                await self._work()
+            except Exception as error:
+                if not is_away(error) and not isinstance(error, TimeoutError):
+                    log.exception("worker.failed")
+                log.warning("worker.database_away", error=type(error).__name__)
+                await _wait(self._stopping, PAUSE_SECONDS)
+
+    async def _work(self) -> None:
+        """Work on one connection until it breaks or the worker is stopped."""
+        connection = await asyncpg.connect(
+            self.url, timeout=10, command_timeout=30, server_settings={"application_name": "seiseki worker"}
+        )
+        try:
+            queue = self._registered(PgQueuer.from_asyncpg_connection(connection))
+            stopping = asyncio.create_task(_set_after(self._stopping, queue.shutdown))
+            try:
+                await queue.run(
+                    dequeue_timeout=timedelta(seconds=5),
+                    batch_size=AT_ONCE // 2,
+                    max_concurrent_tasks=AT_ONCE,
+                    heartbeat_timeout=self.heartbeat,
+                    shutdown_on_listener_failure=True,
+                )
+            finally:
+                stopping.cancel()
+        finally:
+            await _closed(connection)
+
+    def _registered(self, queue: PgQueuer) -> PgQueuer:
+        again = partial(
+            DatabaseRetryEntrypointExecutor,
+            max_attempts=10,
+            initial_delay=timedelta(seconds=2),
+            max_delay=timedelta(minutes=10),
+        )
+        for job in self.jobs:
+            queue.entrypoint(job.name, on_failure="hold", executor_factory=again)(partial(self._run, job))
+        for schedule in self.schedules:
+            queue.schedule(schedule.name, schedule.cron)(partial(self._turn, schedule))
+        return queue
+
+    async def _run(self, job: Job, row: Row) -> None:
+        with self._begun_here():
+            wait = await job.work(orjson.loads(row.payload or b"{}"), self.clock())
+        if wait is not None:
+            raise RetryRequested(wait, reason="as the job asked")
+
+    @contextlib.contextmanager
+    def _begun_here(self) -> Iterator[None]:
+        """A job inside the block goes back into the queue if the worker is stopped and it takes too long to end."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._begun.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._stopping.is_set():
+                raise
+            raise RetryRequested(reason="the worker was stopped") from None
+        finally:
+            self._begun.discard(task)
+
+    async def _turn(self, schedule: Schedule, _: Due) -> None:
+        await schedule.work(self.clock())
+
+
+async def _set_after(first: asyncio.Event, second: asyncio.Event) -> None:
+    await first.wait()
+    second.set()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+async def _closed(connection: Any) -> None:
+    """Close it, however it is."""
+    try:
+        await connection.close(timeout=2)
+    except Exception as error:
+        if not is_away(error) and not isinstance(error, TimeoutError):
+            raise
+        connection.terminate()

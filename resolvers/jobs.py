@@ -1,0 +1,24 @@
+"""Every kind of job, and everything that is done at fixed times: a line each."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from engine.jobs import Job, Schedule
+from resolvers import letters, purges, shares
+
+SCHEDULES = [
+    Schedule("find letters without a job", "* * * * *", letters.find_forgotten),
+    Schedule("tell of expired shares", "* * * * *", shares.tell_expired),
+    Schedule("purge", "17 3 * * *", purges.purge),
+]
+
+
+def jobs(send: letters.Send, public_url: str, mail_seconds: float) -> list[Job]:
+    """The jobs, for a worker that sends mail by `send`, each in so many seconds; `public_url` is where links lead."""
+
+    async def letter(facts: Mapping[str, Any], now: datetime) -> timedelta | None:
+        return await letters.deliver(UUID(facts["id"]), send, public_url, now, mail_seconds)
+
+    return [Job(letters.JOB, letter)]

@@ -1,0 +1,37 @@
+"""What is kept no longer than it is needed."""
+
+from datetime import datetime, timedelta
+
+from engine import database
+from models.letter import WAITING
+from models.session import IDLE, LONGEST
+
+KEPT_DAYS = {
+    "session": 30,  # after it ended
+    "password_reset": 30,
+    "email_change": 30,
+    "letter": 90,  # after it was sent or refused; a parked one waits for staff
+    "tries": 2,  # after the window of a rate; wrong tries that count for ever stay
+    "jobs": 7,  # what pgqueuer logs of them
+}
+MOST_AT_ONCE = 10_000  # so that no purge holds locks for long; the next one goes on
+
+PURGES = {
+    "session": f"""DELETE FROM session WHERE id IN (
+        SELECT id FROM session WHERE used_at < :before OR ended_at < :before LIMIT {MOST_AT_ONCE})""",
+    "password_reset": "DELETE FROM password_reset WHERE asked_at < :before",
+    "email_change": "DELETE FROM email_change WHERE asked_at < :before",
+    "letter": f"""DELETE FROM letter WHERE id IN (
+        SELECT id FROM letter WHERE NOT ({WAITING}) AND parked_at IS NULL
+        AND coalesce(sent_at, refused_at) < :before LIMIT {MOST_AT_ONCE})""",
+    "tries": "DELETE FROM rate_window WHERE window_started_at < :before",
+    "jobs": f"""DELETE FROM pgqueuer_log WHERE id IN (
+        SELECT id FROM pgqueuer_log WHERE created < :before LIMIT {MOST_AT_ONCE})""",
+}
+
+
+async def purge(now: datetime) -> None:
+    """Delete what nobody needs any more."""
+    assert timedelta(days=KEPT_DAYS["session"]) > IDLE + LONGEST
+    for name, statement in PURGES.items():
+        await database.rows(statement, before=now - timedelta(days=KEPT_DAYS[name]))
