@@ -11,7 +11,7 @@ import pytest
 
 from engine import database
 from engine.clock import system_clock
-from mailers.post import Folder, Server
+from mailers.post import Server
 from models.candidate import Candidate
 from models.letter import WAITING, Letter
 from models.session import PasswordReset, reset_token
@@ -242,35 +242,6 @@ async def test_letter_waits_while_there_is_no_mail_server_to_speak_of(
     assert await state(letter) == (2, None, None)
 
 
-@stored
-async def test_letter_does_not_go_in_clear_where_tls_is_asked_for(
-    world: World, clock: ControlledClock, mail_server: MailServer
-) -> None:
-    """N4: `smtp://` means STARTTLS, and a server that lost it, or somebody in between, gets nothing."""
-    address = mail_server.url.removeprefix("smtp+plain://")
-    for scheme in ("smtp", "smtps"):
-        office = PostOffice(world, clock, Server(f"{scheme}://{address}", MAIL_FROM).send)
-        letter = await office.write()
-        assert await office.deliver()
-        assert await state(letter) == (1, None, None)
-    assert mail_server.taken == []
-
-
-@pytest.mark.parametrize(
-    "address", ["a..b@docomo.example", "ab.@docomo.example", ".ab@docomo.example", "a.b+c!#$%&'*/=?^_`{|}~-@d.example"]
-)
-async def test_addresses_of_japanese_telephones_get_their_mail(
-    office: PostOffice, mail_server: MailServer, address: str
-) -> None:
-    """N4: they were given out against the rules for dots, so they are written in quotation marks."""
-    await office.write(address)
-    assert await office.deliver()
-    assert mail_server.recipients == [address]
-    to = mail_server.taken[0]["To"]
-    assert [found.addr_spec for found in to.addresses] == [address]
-    assert not to.defects
-
-
 async def test_letter_that_cannot_be_written_does_not_stop_those_behind_it(
     office: PostOffice, mail_server: MailServer, clock: ControlledClock
 ) -> None:
@@ -369,40 +340,3 @@ async def tried(letter: Letter, times: int) -> bool:
     """Whether a letter was tried so often, the last time to its end."""
     row = await Letter.get(id=letter.id)
     return row.tries == times and row.begun_at is None
-
-
-@stored
-async def test_without_a_mail_server_mails_land_in_a_folder(
-    world: World, clock: ControlledClock, tmp_path: Path
-) -> None:
-    """N4: one file a mail, under the letter's id."""
-    office = PostOffice(world, clock, Folder(tmp_path / "var" / "mail", MAIL_FROM).send)
-    written = [await office.write(language=language) for language in ("en", "ja")]
-    assert [await office.deliver(), await office.deliver()] == [True, True]
-    files = sorted(path.name for path in await asyncio.to_thread(lambda: list((tmp_path / "var" / "mail").iterdir())))
-    assert files == sorted(f"{letter.id}.eml" for letter in written)
-
-
-@pytest.mark.parametrize(
-    "url", ["mail.example", "http://mail.example", "smtp://", "smtp+plain:///x", "smtp+starttls://mail.example"]
-)
-def test_address_of_a_mail_server_must_say_how_to_speak_to_it(url: str) -> None:
-    """N4: a wrong one is told when the service starts, not when the first mail is lost."""
-    with pytest.raises(ValueError, match="SMTP_URL must look like"):
-        Server(url, MAIL_FROM)
-
-
-@stored
-async def test_mail_server_gets_our_name_and_password(world: World, clock: ControlledClock) -> None:
-    """N4: written in the address, percent-encoded."""
-    async with mail_server_running(users={"seiseki@board.example": "p@ss:w/rd"}) as server:
-        wrong = server.url.replace("://", "://seiseki%40board.example:wrong@")
-        right = server.url.replace("://", "://seiseki%40board.example:p%40ss%3Aw%2Frd@")
-        office = PostOffice(world, clock, Server(wrong, MAIL_FROM).send)
-        letter = await office.write()
-        assert await office.deliver()
-        assert await state(letter) == (1, None, None)
-        clock.forward(minutes=2)
-        office.send = Server(right, MAIL_FROM).send
-        assert await office.deliver()
-        assert server.recipients == ["aoi@mail.example"]
