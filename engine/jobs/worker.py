@@ -82,8 +82,7 @@ class Worker:
                 task.cancel()
             await asyncio.wait([working], timeout=1)
             working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working
+            await asyncio.gather(working, return_exceptions=True)
 
     def stop(self) -> None:
         """Begin nothing new."""
@@ -91,20 +90,41 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped."""
-        while not self._stopping.is_set():
-            try:
-                await self._work()
-            except Exception as error:
-                if not is_away(error) and not isinstance(error, TimeoutError):
-                    log.exception("worker.failed")
-                log.warning("worker.database_away", error=type(error).__name__)
-                await _wait(self._stopping, PAUSE_SECONDS)
+        rounds: set[asyncio.Task[None]] = set()
+        try:
+            while not self._stopping.is_set():
+                lost = asyncio.Event()
+                working = asyncio.create_task(self._work_until(lost), name="worker round")
+                rounds.add(working)
+                working.add_done_callback(rounds.discard)
+                await _first(working, lost)
+                if not self._stopping.is_set():
+                    await _wait(self._stopping, PAUSE_SECONDS)
+            if rounds:
+                await asyncio.wait(rounds)
+        finally:
+            for working in list(rounds):
+                working.cancel()
+            await asyncio.gather(*rounds, return_exceptions=True)
 
-    async def _work(self) -> None:
+    async def _work_until(self, lost: asyncio.Event) -> None:
+        """One round, whose end is no fault of ours if the database went away.
+
+        When its connection is lost, jobs that it has begun go on, and the next round need not wait for them.
+        """
+        try:
+            await self._work(lost)
+        except Exception as error:
+            if not is_away(error) and not isinstance(error, TimeoutError):
+                log.exception("worker.failed")
+            log.warning("worker.database_away", error=type(error).__name__)
+
+    async def _work(self, lost: asyncio.Event) -> None:
         """Work on one connection until it breaks or the worker is stopped."""
         connection = await asyncpg.connect(
             self.url, timeout=10, command_timeout=30, server_settings={"application_name": "seiseki worker"}
         )
+        connection.add_termination_listener(lambda _: lost.set())
         try:
             queue = self._registered(PgQueuer.from_asyncpg_connection(connection))
             stopping = asyncio.create_task(_set_after(self._stopping, queue.shutdown))
@@ -157,6 +177,13 @@ class Worker:
 
     async def _turn(self, schedule: Schedule, _: Due) -> None:
         await schedule.work(self.clock())
+
+
+async def _first(task: asyncio.Task[None], event: asyncio.Event) -> None:
+    """Wait until the task is done or the event has happened."""
+    happening = asyncio.create_task(event.wait())
+    await asyncio.wait([task, happening], return_when=asyncio.FIRST_COMPLETED)
+    happening.cancel()
 
 
 async def _set_after(first: asyncio.Event, second: asyncio.Event) -> None:
