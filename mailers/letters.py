@@ -1,7 +1,7 @@
 """What each letter says: one function per letter, one template per letter and language."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -87,10 +87,21 @@ def login_locked(envelope: Envelope, locked_until: datetime, account: Account = 
 def new_shares(envelope: Envelope, news: News, inbox: str, unsubscribe: str) -> Mail:
     """What is new in the inbox of an institution: at once with the newest, daily and weekly in numbers only (N2)."""
     latest = news.latest[:MOST_LISTED] if news.period == Period.AT_ONCE else ()
-    facts = {"institution": news.institution, "timezone": news.timezone, "period": news.period, "count": news.count}
-    lists = {"by_exam": tuple(news.by_exam), "latest": tuple(latest), "more": news.count - len(latest)}
-    return _mail("new_shares", envelope, unsubscribe, **facts, **lists, inbox=inbox, unsubscribe=unsubscribe)
+    mail = _mail(
+        "new_shares",
+        envelope,
+        institution=news.institution,
+        timezone=news.timezone,
+        period=news.period,
+        count=news.count,
+        by_exam=tuple(news.by_exam),
+        latest=tuple(latest),
+        more=news.count - len(latest),
+        inbox=inbox,
+        unsubscribe=unsubscribe,
+    )
+    return replace(mail, unsubscribe=unsubscribe)
 
 
-def _mail(kind: str, envelope: Envelope, stop: str | None = None, /, **facts: object) -> Mail:
-    return Mail(envelope, *written(kind, envelope.language, facts), stop)
+def _mail(kind: str, envelope: Envelope, **facts: object) -> Mail:
+    return Mail(envelope, *written(kind, envelope.language, facts))

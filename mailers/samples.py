@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from mailers import letters
-from mailers.letters import Account, Envelope, Mail, News, Period
+from mailers.letters import MOST_LISTED, Account, Envelope, Mail, News, Period
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 SITE = "https://results.example"
 SECRET = "uhXJ0a1T4pOq7vQb2Z5c9w"  # noqa: S105  # opens nothing
 INBOX, STOP = f"{SITE}/inbox", f"{SITE}/stop-mails?token={SECRET}"
 EXAMS = {"C1 Advanced": 64, "B2 First": 41, "B2 First for Schools": 9, "A2 Key": 1}
-LISTED = 12
 
 
 def envelope(name: str, language: str) -> Envelope:
@@ -24,7 +23,7 @@ def news(period: Period, by_exam: Mapping[str, int]) -> News:
     titles = [title for title, number in by_exam.items() for _ in range(number)]
     latest = [
         (title, date(2026, 10, 10 + place % 2), AT - timedelta(minutes=7 * place))
-        for place, title in enumerate(titles[:LISTED])
+        for place, title in enumerate(titles[:MOST_LISTED])
     ]
     count = len(titles)
     return News("Aoba Gakuin University, Faculty of Letters", "Asia/Tokyo", period, count, [*by_exam.items()], latest)

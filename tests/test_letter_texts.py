@@ -458,3 +458,5 @@ def test_previewed_mails_read_as_the_letters(tmp_path: Path) -> None:
         assert text_of(mail).splitlines() == letter.text.splitlines()
         assert text_of(mail, "html").splitlines() == letter.html.splitlines()
         assert (mail["To"], mail["Content-Language"]) == (letter.envelope.address, language)
+        assert (tmp_path / f"{name}.{language}.html").read_text("utf-8") == letter.html
+        assert (tmp_path / f"{name}.{language}.txt").read_text("utf-8") == letter.text
