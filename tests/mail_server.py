@@ -64,6 +64,8 @@ class MailServer:
         self.last_words = False  # whether it does so with 421 to the next mail, or without a word
         self.answering = asyncio.Event()  # cleared: a mail is taken in, and the sender never hears of it
         self.answering.set()
+        self.parting = asyncio.Event()  # cleared: nobody who takes leave hears of it
+        self.parting.set()
         self.connections: list[Desk] = []  # all that there were
         self.open: set[Desk] = set()
         self.most_open = 0
@@ -127,6 +129,7 @@ class MailServer:
     async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """The caller has no more."""
         await self._hear("QUIT", server)
+        await self.parting.wait()
         return "221 Bye"
 
     def knows(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, said: Any) -> AuthResult:
@@ -191,13 +194,17 @@ def _desk(server: SMTP) -> Desk:
 
 @asynccontextmanager
 async def mail_server_running(
-    port: int = 0, users: Mapping[str, str] | None = None, scheme: str = "smtp+plain", tls: ssl.SSLContext | None = None
+    port: int = 0,
+    users: Mapping[str, str] | None = None,
+    scheme: str = "smtp+plain",
+    tls: ssl.SSLContext | None = None,
+    office: MailServer | None = None,
 ) -> AsyncIterator[MailServer]:
     """A server that listens inside the block; with users, it takes mail from them alone; with `tls`, it speaks TLS.
 
     `scheme` tells how: "smtp" after STARTTLS, "smtps" from the start.
     """
-    office = MailServer(users or {})
+    office = office or MailServer(users or {})
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {"authenticator": office.knows, "auth_require_tls": False} if users else {}
     if scheme == "smtp":
@@ -210,5 +217,6 @@ async def mail_server_running(
         yield office
     finally:
         office.answering.set()
+        office.parting.set()
         server.close()
         await office.close_connections()

@@ -1,4 +1,4 @@
-"""`cli.py serve` as a real process on a free port, and streams as programs open them."""
+"""`cli.py serve` or `worker` as a real process on a free port, and streams as programs open them."""
 
 import asyncio
 import inspect
@@ -35,6 +35,7 @@ class Served:
     environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    command: str = "serve"
 
     @property
     def url(self) -> str:
@@ -56,7 +57,7 @@ class Served:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         with (self.var / "stdout").open("ab") as stdout, (self.var / "stderr").open("ab") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "cli.py", "serve", *options],
+                [sys.executable, "cli.py", self.command, *options],
                 cwd=PROJECT,
                 env=kept | given | self.environment,
                 stdout=stdout,
