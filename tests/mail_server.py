@@ -61,7 +61,7 @@ class MailServer:
         self.put_off: Counter[str] = Counter()
         self.hangs_up: list[str] = []  # commands to hang up at instead of answering, once for each time they stand here
         self.mails_per_connection: int | None = None  # after so many it hangs up
-        self.last_words = False  # whether it does so with 421 to the next mail, or without a word
+        self.last_words: str | None = None  # what it says before it hangs up; that about too many, to the next mail
         self.answering = asyncio.Event()  # cleared: a mail is taken in, and the sender never hears of it
         self.answering.set()
         self.parting = asyncio.Event()  # cleared: nobody who takes leave hears of it
@@ -87,7 +87,7 @@ class MailServer:
         if self.users and not session.authenticated:
             return "530 5.7.0 Authentication required"
         if self.last_words and self._served_enough(server):
-            await self._end(server, "421 4.7.0 Too many mails over this connection")
+            await self._end(server)
         envelope.mail_from = address
         return self.says.get("MAIL", "250 OK")
 
@@ -118,7 +118,8 @@ class MailServer:
         await self._hear("DATA", server)
         await self.answering.wait()
         if not self.last_words and self._served_enough(server):
-            await self._end(server, "250 OK")
+            await server.push("250 OK")
+            await self._end(server)
         return "250 OK"
 
     async def handle_RSET(self, server: SMTP, session: Session, envelope: Envelope) -> str:
@@ -152,10 +153,10 @@ class MailServer:
     def _served_enough(self, server: SMTP) -> bool:
         return self.mails_per_connection is not None and _desk(server).mails >= self.mails_per_connection
 
-    async def _end(self, server: SMTP, words: str | None = None) -> None:
+    async def _end(self, server: SMTP) -> None:
         """Hang up in the middle; the waiting ends with the connection."""
-        if words is not None:
-            await server.push(words)
+        if self.last_words is not None:
+            await server.push(self.last_words)
         _desk(server).hang_up()
         await asyncio.Event().wait()
 

@@ -108,9 +108,14 @@ async def test_mails_one_after_another_go_over_one_connection(mail_server: MailS
     assert mail_server.heard == ["EHLO", *["MAIL", "RCPT", "DATA"] * 5]
 
 
-@pytest.mark.parametrize("last_words", [True, False], ids=["with 421", "without a word"])
+LAST_WORDS = pytest.mark.parametrize(
+    "last_words", ["421 4.7.0 Enough of you", None], ids=["with 421", "without a word"]
+)
+
+
+@LAST_WORDS
 async def test_server_that_hangs_up_after_each_ten_mails_loses_none_and_doubles_none(
-    mail_server: MailServer, posts: Posts, last_words: bool
+    mail_server: MailServer, posts: Posts, last_words: str | None
 ) -> None:
     """N4: and no mail is put off because of it."""
     mail_server.mails_per_connection, mail_server.last_words = 10, last_words
@@ -131,9 +136,10 @@ async def test_connection_that_the_server_closed_meanwhile_is_noticed(mail_serve
     assert sorted(mail_server.recipients) == addresses(numbered(8))
 
 
+@LAST_WORDS
 @pytest.mark.parametrize("command", ["RSET", "MAIL", "RCPT"])
 async def test_connection_lost_before_the_mail_itself_costs_no_try(
-    mail_server: MailServer, posts: Posts, command: str
+    mail_server: MailServer, posts: Posts, command: str, last_words: str | None
 ) -> None:
     """N4: where it was a kept one, the same call sends the mail over a fresh one."""
     post = posts(mail_server)
@@ -141,6 +147,7 @@ async def test_connection_lost_before_the_mail_itself_costs_no_try(
     mail_server.refused.add("nobody@mail.example")
     assert isinstance(await outcome(post, mail(2, "nobody@mail.example")), AddressRefused)
     mail_server.hangs_up.append(command)
+    mail_server.last_words = last_words
     await post.send(mail(3, "sora@mail.example"))
     assert mail_server.hangs_up == []
     assert mail_server.recipients == ["aoi@mail.example", "sora@mail.example"]
@@ -290,6 +297,20 @@ async def test_connection_ends_in_order_after_so_many_mails(mail_server: MailSer
     await until(lambda: mail_server.heard.count("QUIT") >= 6)
 
 
+async def test_next_connection_is_opened_when_the_last_has_ended(mail_server: MailServer, posts: Posts) -> None:
+    """N4: a server that allows us one would turn the second away."""
+    post = posts(mail_server, replace(LIMITS, connections=1, mails=1))
+    mail_server.parting.clear()
+    await post.send(mail(1))
+    sending = asyncio.create_task(post.send(mail(2)))
+    await until(lambda: "QUIT" in mail_server.heard)
+    await asyncio.sleep(0.1)
+    assert not sending.done()
+    mail_server.parting.set()
+    await sending
+    assert (len(mail_server.connections), mail_server.most_open) == (2, 1)
+
+
 async def test_idle_connection_ends_in_order(mail_server: MailServer, posts: Posts) -> None:
     post = posts(mail_server, replace(LIMITS, idle=0.05))
     await post.send(mail(1))
@@ -307,6 +328,7 @@ async def test_connection_in_use_is_not_idle(mail_server: MailServer, posts: Pos
     await asyncio.sleep(0.2)
     mail_server.answering.set()
     await sending
+    await post.send(mail(3))
     assert len(mail_server.connections) == 1
 
 
@@ -483,8 +505,9 @@ async def test_mail_does_not_go_in_clear_where_tls_is_asked_for(
     mail_server: MailServer, posts: Posts, scheme: str
 ) -> None:
     """N4: `smtp://` means STARTTLS, and a server that lost it, or somebody in between, gets nothing."""
-    url = mail_server.url.replace("smtp+plain", scheme).replace("://", "://seiseki:secret@")
-    assert isinstance(await outcome(posts(url, IMPATIENT)), ServerAway)
+    url = mail_server.url.replace("smtp+plain", scheme)
+    for with_or_without_login in (url, url.replace("://", "://seiseki:secret@")):
+        assert isinstance(await outcome(posts(with_or_without_login, IMPATIENT)), ServerAway)
     assert mail_server.taken == []
     assert "MAIL" not in mail_server.heard
 
@@ -739,6 +762,27 @@ def test_bad_key_is_told_when_the_service_starts(tmp_path: Path, content: bytes 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ValueError, match="DKIM_KEY"):
+        post_of(Settings(var=tmp_path, dkim_key=path, dkim_selector="march"))
+
+
+SHORT_KEY = b"""-----BEGIN PRIVATE KEY-----
+MIIBVAIBADANBgkqhkiG9w0BAQEFAASCAT4wggE6AgEAAkEAyIL9sLx/uWSFH9nV
+NCLLlTG/f0f67qVSetF9h3N5VCgCc7y33VR4yCcToniamFX9DvEWQkcfrvkT7Ry2
+g1pAgwIDAQABAkAu1pKGT3ISj42dZBguppYh0s4l4F2Yk5vRvs/w7SOBabEHP1oF
+l02fp0cpVv73Fkvlc/8Q2u4Ln9KGtvSXTdzhAiEA9LJTs4SrSZuEvGJFbcNGXL7B
+QGQ2K0PGUKsVjidOJnMCIQDRxicpFgAz9SbM5dSfbZRq20iowOLWLP50BOrCHaHp
+sQIgWkUjLbnGutvdhuW1+T0tyu8wOcH+Xc2d7op+5DdJ1FMCIAOrDWBAjDxcWxNW
+KYOoLOI5d2nMBattGf35YAmI7x3hAiEA3Til4ilDpE/1mQ28/soofH6vtWOaszdr
+yQWD7e5FYB8=
+-----END PRIVATE KEY-----
+"""
+
+
+def test_key_that_no_receiver_trusts_is_told_when_the_service_starts(tmp_path: Path) -> None:
+    """N5: one of 512 bits, which can be broken."""
+    path = tmp_path / "dkim.pem"
+    path.write_bytes(SHORT_KEY)
+    with pytest.raises(ValueError, match="1024 bits or more"):
         post_of(Settings(var=tmp_path, dkim_key=path, dkim_selector="march"))
 
 
