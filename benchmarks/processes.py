@@ -40,8 +40,8 @@ class Measured:
 
 
 @contextmanager
-def service(url: str, folder: Path) -> Iterator[Measured]:
-    """The service as in production: one process, JSON logs into a file."""
+def service(url: str, folder: Path, **more: str) -> Iterator[Measured]:
+    """The service as in production: one process, JSON logs into a file; `more` are more settings."""
     production = {
         "PRODUCTION": "1",
         "SECRET_KEY": secrets.token_hex(32),
@@ -49,7 +49,7 @@ def service(url: str, folder: Path) -> Iterator[Measured]:
         "VAR_DIR": str(folder),
         "LOG_FORMAT": "json",
     }
-    with _running("service", ["cli.py", "serve"], url, production, folder) as measured:
+    with _running("service", ["cli.py", "serve"], url, production | more, folder) as measured:
         yield measured
 
 
