@@ -553,11 +553,16 @@ def test_certificates_to_trust_must_be_there_when_the_service_starts(tmp_path: P
         post_of(Settings(smtp_url="smtps://mail.example", smtp_ca=path))
 
 
-@pytest.mark.parametrize("sender", ["", "Seiseki", "Seiseki <no-reply>", "Seiseki <成績@seiseki.example>"])
+@pytest.mark.parametrize(
+    "sender", ["", "Seiseki", "Seiseki <no-reply>", "Seiseki <成績@seiseki.example>", "Seiseki <a@成績.example>"]
+)
 def test_sender_must_have_an_address(tmp_path: Path, sender: str) -> None:
-    """N5: told when the service starts."""
-    with pytest.raises(ValueError, match="MAIL_FROM"):
-        post_of(Settings(var=tmp_path, mail_from=sender))
+    """N5: told when the service starts, whether or not mails are signed."""
+    path = tmp_path / "dkim.pem"
+    path.write_bytes(pem_of(KEYS["RSA"]))
+    for settings in (Settings(), Settings(dkim_key=path, dkim_selector="march")):
+        with pytest.raises(ValueError, match="MAIL_FROM"):
+            post_of(replace(settings, var=tmp_path, mail_from=sender))
 
 
 # ---- the mail
@@ -743,6 +748,11 @@ async def test_key_is_read_as_programs_write_it(tmp_path: Path, pem: bytes) -> N
     assert any(dkim.verify(written, dnsfunc=dns_of(key)) for key in KEYS.values())
 
 
+GOOD = pem_of(KEYS["RSA"])
+PLACE = len(GOOD) * 6 // 10  # inside one of the two primes
+MISPRINTED = GOOD[:PLACE] + GOOD[PLACE : PLACE + 6].swapcase() + GOOD[PLACE + 6 :]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -751,11 +761,12 @@ async def test_key_is_read_as_programs_write_it(tmp_path: Path, pem: bytes) -> N
         b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
         b"-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----\n",
         pem_of(KEYS["RSA"])[:600] + b"\n-----END PRIVATE KEY-----\n",
+        MISPRINTED,
         pem_of(ec.generate_private_key(ec.SECP256R1())),
         KEYS["RSA"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         None,
     ],
-    ids=["empty", "words", "zeros", "garbled", "cut off", "another kind", "the public half", "missing"],
+    ids=["empty", "words", "zeros", "garbled", "cut off", "misprinted", "another kind", "the public half", "missing"],
 )
 def test_bad_key_is_told_when_the_service_starts(tmp_path: Path, content: bytes | None) -> None:
     """N5: with the variable's name, not at the first mail."""

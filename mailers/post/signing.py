@@ -1,13 +1,20 @@
 """DKIM: a signature over a mail, so that receivers can tell it is ours (RFC 6376, RFC 8463)."""
 
 import base64
+import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
 
 import dkim
-from dkim.crypto import DigestTooLargeError, UnparsableKeyError, parse_pem_private_key
+from dkim.crypto import (
+    DigestTooLargeError,
+    RSASSA_PKCS1_v1_5_sign,
+    RSASSA_PKCS1_v1_5_verify,
+    UnparsableKeyError,
+    parse_pem_private_key,
+)
 
 from settings import Settings
 
@@ -39,8 +46,7 @@ class Signer:
     def __init__(self, pem: bytes, selector: str, domain: str) -> None:
         self.algorithm, self.key = _key_in(pem.replace(b"\r\n", b"\n"))
         self.selector = selector.encode("ascii")
-        self.domain = domain.encode("ascii")
-        self.signed(b"From: somebody\r\n\r\n", datetime.fromtimestamp(0, UTC))
+        self.domain = domain.encode()
 
     def signed(self, written: bytes, at: datetime) -> bytes:
         """The mail with its signature in front, which says that it was signed at this moment."""
@@ -96,6 +102,9 @@ def _key_in(pem: bytes) -> tuple[bytes, bytes]:
     seed = ED25519.search(base64.b64decode(private[1])) if private else None
     if seed is not None:
         return b"ed25519-sha256", base64.b64encode(seed[1])
-    if parse_pem_private_key(pem)["modulus"].bit_length() < SHORTEST_RSA_BITS:
+    parts, probe = parse_pem_private_key(pem), hashlib.sha256()
+    if parts["modulus"].bit_length() < SHORTEST_RSA_BITS:
         raise ValueError("The key is too short.")
+    if not RSASSA_PKCS1_v1_5_verify(probe, RSASSA_PKCS1_v1_5_sign(probe, parts), parts):
+        raise ValueError("The parts of the key do not belong together.")
     return b"rsa-sha256", pem
