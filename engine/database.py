@@ -26,7 +26,8 @@ T = TypeVar("T")
 NAMED = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 ROOMS = ["models.candidate", "models.exam", "models.entry", "models.result", "models.institution", "models.verifier",
          "models.share", "models.template", "models.session", "models.journal", "models.letter",
-         "models.tries"]  # fmt: skip
+         "models.tries", "models.trail", "models.version", "models.release", "models.photo",
+         "models.totp"]  # fmt: skip
 
 PAUSE_SECONDS = 0.05  # where one connection was lost, others were too: by then the pool has heard of them
 

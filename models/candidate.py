@@ -1,5 +1,7 @@
 """People who sat an exam, or are entered for one."""
 
+from uuid import UUID
+
 from tortoise import fields
 
 from models.base import Table
@@ -24,6 +26,7 @@ class Candidate(Table):
     terms_accepted_at = fields.DatetimeField(null=True)
     registered_at = fields.DatetimeField(null=True)
     closed_at = fields.DatetimeField(null=True)
+    merged_into_id: UUID | None = fields.UUIDField(null=True)  # the account that this person's entries went to (A11)
 
     class Meta:
         table = "candidate"

@@ -48,6 +48,8 @@ class Entry(Table):
     secret_hash = fields.BinaryField()
     results_by = fields.DateField()
     claimed_at = fields.DatetimeField(null=True)
+    issue = fields.IntField(default=1, db_default=1)  # of the Confirmation of Entry: a re-issue has new numbers
+    issued_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "entry"

@@ -14,6 +14,11 @@ class EventKind(Enum):
     SHARE_READ = "SHARE_READ"
     SHARE_UNREAD = "SHARE_UNREAD"
     SHARE_EXPIRED = "SHARE_EXPIRED"
+    SHARE_WITHDRAWN = "SHARE_WITHDRAWN"
+    RESULT_AMENDED = "RESULT_AMENDED"
+    RESULT_WITHHELD = "RESULT_WITHHELD"
+    RESULT_RELEASED_AGAIN = "RESULT_RELEASED_AGAIN"
+    RESULT_REVOKED = "RESULT_REVOKED"
 
 
 class JournalEvent(Model):
@@ -24,6 +29,7 @@ class JournalEvent(Model):
     kind = fields.CharEnumField(EventKind, max_length=30, description="What happened")
     share_id: UUID | None = fields.UUIDField(null=True)
     result_id: UUID | None = fields.UUIDField(null=True)
+    result_version = fields.IntField(null=True)
     happened_at = fields.DatetimeField()
 
     class Meta:

@@ -58,7 +58,9 @@ class Result(Table):
     version = fields.IntField(default=1)
     loaded_at = fields.DatetimeField()
     released_at = fields.DatetimeField(null=True)
+    withheld_at = fields.DatetimeField(null=True)
     revoked_at = fields.DatetimeField(null=True)
+    release_told_at = fields.DatetimeField(null=True)  # when the candidate's letter about the release was written
 
     class Meta:
         table = "result"

@@ -38,6 +38,12 @@ class Share(Table):
     consent_version = fields.CharField(max_length=20)
     consent_language = fields.CharField(max_length=2)
     institution_name_shown = fields.TextField()
+    # What the candidate attached and allowed (S9).
+    purpose = fields.TextField(null=True)
+    reference = fields.TextField(null=True)
+    includes_skills = fields.BooleanField(default=True, db_default=True)
+    includes_photo = fields.BooleanField(default=True, db_default=True)
+    allows_downloads = fields.BooleanField(default=True, db_default=True)
 
     class Meta:
         table = "share"

@@ -152,7 +152,9 @@ async def empty(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     tables = [row[0] for row in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     names = ", ".join(f'"{table}"' for table in tables if table not in REFERENCE_TABLES)
-    await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+    async with connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")  # the trail's triggers refuse it else
+        await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
     await connection.close()
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -10,15 +11,22 @@ import pytest
 
 from engine import database
 from models.entry import Entry
+from models.institution import Institution
+from models.photo import Photo
+from models.release import Release
+from models.result import Result
 from models.session import Session
 from models.template import DownloadFormat, DownloadTemplate
+from models.trail import TrailAct, TrailEntry, TrailSeal
 from models.tries import RateWindow, WrongTries
+from models.version import Change, HolderNotice, ResultVersion
 from resolvers import letters
 from tests.world import World
 
 RULES: list[str] = [
     *import_module("migrations.0002_rules").RULES,
     *import_module("migrations.0004_more_rules").RULES,
+    *import_module("migrations.0006_rules_of_results").RULES,
 ]
 NAMED = re.compile(r"(?:ADD CONSTRAINT|CREATE UNIQUE INDEX|CREATE INDEX) (\w+)")
 A_FREE_ENTRY = "(SELECT id FROM entry WHERE NOT EXISTS (SELECT 1 FROM result WHERE entry_id = entry.id) LIMIT 1)"
@@ -54,6 +62,22 @@ REFUSED = {
     "letter_one_owner": [
         "UPDATE letter SET candidate_id = (SELECT id FROM candidate LIMIT 1),"
         " verifier_id = (SELECT id FROM verifier_user LIMIT 1)"
+    ],
+    "result_version_once": [copied("result_version")],
+    "result_version_has_reason": ["UPDATE result_version SET reason = ''"],
+    "holder_notice_once": [copied("holder_notice")],
+    "result_withheld_was_released": ["UPDATE result SET withheld_at = now(), released_at = NULL"],
+    "release_once": [copied("release")],
+    "photo_entry_id_key": [copied("photo")],
+    "photo_is_small": ["UPDATE photo SET width = 0", "UPDATE photo SET height = 2001"],
+    "photo_digest": ["UPDATE photo SET digest = 'short'"],
+    "entry_issue": ["UPDATE entry SET issue = 0"],
+    "share_expires_later": ["UPDATE share SET expires_at = sent_at - interval '1 second'"],
+    "trail_versions": [copied("trail", id="999999", versions="'{1,2}'::int[]")],
+    "trail_seal_number": [copied("trail_seal", id="999999")],
+    "trail_seal_hashes": [
+        copied("trail_seal", id="999999", number="2", hash="'\\x00'"),
+        copied("trail_seal", id="999999", number="2", previous_hash="'\\x00'"),
     ],
     "centre_number_key": [copied("centre")],
     "entry_id_number_key": [copied("entry", candidate_number="'9999'")],
@@ -151,6 +175,13 @@ TAKEN = [
     "UPDATE wrong_tries SET in_a_row = 0, ever = 0",
     copied("rate_window", id="999999", subject="'another'"),
     "UPDATE letter SET parked_at = now()",
+    "UPDATE photo SET width = 1, height = 2000",
+    "UPDATE share SET expires_at = sent_at",
+    "UPDATE result SET withheld_at = now()",
+    copied("result_version", version="2"),
+    copied("holder_notice", version="2"),
+    copied("trail", id="999999"),
+    copied("trail_seal", id="999999", number="2"),
     "UPDATE letter SET verifier_id = (SELECT id FROM verifier_user LIMIT 1)",
 ]
 
@@ -172,6 +203,7 @@ async def filled(open_database: None, world: World, database_url: str) -> AsyncI
         used_at=world.clock(),
     )
     await DownloadTemplate.create(name="All", format=DownloadFormat.CSV, columns=[], created_at=world.clock())
+    await with_history(result, institution, world.clock())
     async with database.transaction():
         await letters.write("password_reset", letters.Receiver("a@b.example", "en"), {}, world.clock())
     await WrongTries.create(kind="k", subject=b"s", last_at=world.clock())
@@ -179,6 +211,29 @@ async def filled(open_database: None, world: World, database_url: str) -> AsyncI
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+async def with_history(result: Result, institution: Institution, now: datetime) -> None:
+    """A row in each table of versions, releases, photos and the trail."""
+    entry = await Entry.get(id=result.entry_id)
+    facts: dict[str, Any] = {"result_id": result.id, "version": 1}
+    await ResultVersion.create(
+        **facts,
+        outcome=result.outcome,
+        skill_scores={},
+        ended_by=Change.AMENDED,
+        ended_at=now,
+        reason="A slip",
+    )
+    await HolderNotice.create(**facts, institution_id=institution.id, change=Change.AMENDED, told_at=now)
+    await Release.create(exam_id=entry.exam_id, exam_date=entry.exam_date, release_at=now, scheduled_at=now)
+    await Photo.create(entry_id=entry.id, file="a.jpg", width=10, height=10, size=9, digest=b"d" * 32, added_at=now)
+    await TrailEntry.create(
+        chain=institution.id, act=TrailAct.READ, at=now, viewer_kind="verifier", candidates=[entry.candidate_id],
+        results=[result.id], versions=[1], path="inbox", address="", request_id="",
+    )  # fmt: skip
+    hashes: dict[str, Any] = {"previous_hash": bytes(32), "hash": bytes(32)}
+    await TrailSeal.create(chain=institution.id, number=1, last_xid=1, last_id=1, entries=1, sealed_at=now, **hashes)
 
 
 async def verdict(connection: Any, statement: str) -> str:

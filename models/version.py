@@ -1,0 +1,63 @@
+"""Versions of results: what stood before each change, why it was changed, and who was told (R11)."""
+
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from tortoise import fields
+
+from models.base import Table
+from models.institution import Institution
+from models.result import Outcome, Result
+
+
+class Change(Enum):
+    """What ended a version."""
+
+    AMENDED = "AMENDED"
+    WITHHELD = "WITHHELD"
+    RELEASED_AGAIN = "RELEASED_AGAIN"
+    REVOKED = "REVOKED"
+
+
+class ResultVersion(Table):
+    """A result as it stood until a change; the result itself holds what stands now."""
+
+    result: fields.ForeignKeyRelation[Result] = fields.ForeignKeyField(
+        "models.Result", related_name="versions", on_delete=fields.RESTRICT
+    )
+    result_id: UUID
+    version = fields.IntField()
+    outcome = fields.CharEnumField(Outcome, max_length=20, description="Outcome of the exam")
+    headline = fields.TextField(null=True)
+    grade = fields.TextField(null=True)
+    cefr = fields.CharField(max_length=2, null=True)
+    overall_score = fields.IntField(null=True)
+    skill_scores = fields.JSONField[dict[str, Any]]()
+    certificate_number = fields.CharField(max_length=20, null=True)
+    ended_by = fields.CharEnumField(Change, max_length=20, description="What ended it")
+    ended_at = fields.DatetimeField()
+    reason = fields.TextField()
+    staff_id: UUID | None = fields.UUIDField(null=True)
+
+    class Meta:
+        table = "result_version"
+
+
+class HolderNotice(Table):
+    """That an institution which read, downloaded or pulled a version was told that it stands no more."""
+
+    result: fields.ForeignKeyRelation[Result] = fields.ForeignKeyField(
+        "models.Result", related_name="holder_notices", on_delete=fields.RESTRICT
+    )
+    result_id: UUID
+    version = fields.IntField()
+    institution: fields.ForeignKeyRelation[Institution] = fields.ForeignKeyField(
+        "models.Institution", related_name="holder_notices", on_delete=fields.RESTRICT
+    )
+    institution_id: UUID
+    change = fields.CharEnumField(Change, max_length=20, description="What ended the version")
+    told_at = fields.DatetimeField()
+
+    class Meta:
+        table = "holder_notice"
