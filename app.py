@@ -20,10 +20,12 @@ from resolvers import jobs, journal, sessions
 from resolvers.journal import JournalEvent
 from settings import Settings
 from transport import pages
+from transport.files import serve_file
 from transport.health import healthz, readyz
 from transport.http import GraphQLOverHTTP
 from transport.middleware import RequestLog
 from transport.services import Services
+from transport.unsubscribe import unsubscribe
 from transport.websocket import GraphQLOverWebSocket
 
 
@@ -40,6 +42,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
             WebSocketRoute("/graphql", GraphQLOverWebSocket(services)),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/unsubscribe/{token:path}", unsubscribe, methods=["GET", "POST"]),
+            Route("/files/{kind}/{token}", serve_file, methods=["GET"]),
             *pages.routes(),
         ],
         middleware=_middleware(settings),

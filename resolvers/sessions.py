@@ -10,10 +10,13 @@ from weakref import WeakValueDictionary
 from engine import database, hashing, keys
 from engine.database import Row
 from engine.limits import Lock, Rate, network, take
-from errors import LoginLocked, TooManyTries, WrongLogin
+from errors import LoginLocked, TooManyTries, WrongLogin, WrongPassword
+from models.base import required
 from models.entry import written_id_number
 from models.session import IDLE, LONGEST, Session
+from models.verifier import StaffRole
 from models.viewer import Kind, Viewer
+from resolvers import notices
 
 LOGIN_LOCKS = {
     Kind.CANDIDATE: Lock("log-in candidate", tries=4, length=timedelta(minutes=30)),
@@ -36,6 +39,14 @@ ACCOUNTS = {
     Kind.STAFF: "SELECT id, password_hash FROM staff_user WHERE lower(email) = lower(:name)",
 }
 TABLES = {Kind.CANDIDATE: "candidate", Kind.VERIFIER: "verifier_user", Kind.STAFF: "staff_user"}
+OWNER_COLUMNS = {Kind.CANDIDATE: "candidate_id", Kind.VERIFIER: "verifier_id", Kind.STAFF: "staff_id"}
+# The name that an account logs in by; of a candidate's ID Numbers the one that was claimed first.
+NAMES = {
+    Kind.CANDIDATE: """SELECT id_number AS name FROM entry WHERE candidate_id = :id AND claimed_at IS NOT NULL
+                       ORDER BY claimed_at, id_number LIMIT 1""",
+    Kind.VERIFIER: "SELECT email AS name FROM verifier_user WHERE id = :id",
+    Kind.STAFF: "SELECT email AS name FROM staff_user WHERE id = :id",
+}
 
 VALID = """session.ended_at IS NULL AND session.created_at > :created_after AND session.used_at > :used_after
            AND (candidate.id IS NULL OR candidate.closed_at IS NULL)
@@ -43,7 +54,12 @@ VALID = """session.ended_at IS NULL AND session.created_at > :created_after AND 
 SESSION_JOINS = """
     FROM session LEFT JOIN candidate ON candidate.id = session.candidate_id
     LEFT JOIN verifier_user ON verifier_user.id = session.verifier_id
-    LEFT JOIN institution ON institution.id = verifier_user.institution_id"""
+    LEFT JOIN institution ON institution.id = verifier_user.institution_id
+    LEFT JOIN staff_user ON staff_user.id = session.staff_id"""
+
+OWNER = f"""SELECT session.id, session.candidate_id, session.verifier_id, session.staff_id, session.created_at,
+                   session.used_at, verifier_user.institution_id, verifier_user.is_primary, staff_user.role,
+                   staff_user.centre_id {SESSION_JOINS}"""
 
 
 _turns: WeakValueDictionary[tuple[Kind, str], asyncio.Lock] = WeakValueDictionary()
@@ -64,15 +80,24 @@ async def log_in(kind: Kind, name: str, password: str, viewer: Viewer) -> Logged
     An unknown name and a wrong password are answered alike, in the same time, and lock alike (A4).
     Raises WrongLogin, LoginLocked or TooManyTries.
     """
-    # Folded before it is looked up: two ways to write one name must never have a count of tries each.
-    name = written_id_number(name) if kind is Kind.CANDIDATE else name.strip().casefold()
-    async with _turn(kind, name):
-        account = await _account_with_password(kind, name, password, viewer)
+    account = await _account_with_password(kind, name, password, viewer)
     async with database.transaction():
-        if await _is_unchanged(kind, account):
+        if await is_unchanged(kind, account):
             await _keep_hash_current(kind, account, password)
             return await start(kind, account["id"], viewer)
     return await log_in(kind, name, password, viewer)  # the password was changed while it was compared
+
+
+async def prove(viewer: Viewer, password: str) -> Row:
+    """The viewer's own account, if this is its password; a wrong one is a wrong try to log in (A4).
+
+    Outside of any transaction: a try stays counted. Raises WrongPassword, LoginLocked or TooManyTries.
+    """
+    found = required(await database.row(NAMES[viewer.kind], id=viewer.id))
+    try:
+        return await _account_with_password(viewer.kind, found["name"], password, viewer)
+    except WrongLogin:
+        raise WrongPassword from None
 
 
 def _turn(kind: Kind, name: str) -> asyncio.Lock:
@@ -84,6 +109,13 @@ def _turn(kind: Kind, name: str) -> asyncio.Lock:
 
 
 async def _account_with_password(kind: Kind, name: str, password: str, viewer: Viewer) -> Row:
+    # Folded before it is looked up: two ways to write one name must never have a count of tries each.
+    name = written_id_number(name) if kind is Kind.CANDIDATE else name.strip().casefold()
+    async with _turn(kind, name):
+        return await _compared(kind, name, password, viewer)
+
+
+async def _compared(kind: Kind, name: str, password: str, viewer: Viewer) -> Row:
     client = network(viewer.address)
     if not await WRONG_LOGINS_BY_ADDRESS.count(client, viewer.at):
         raise TooManyTries(WRONG_LOGINS_BY_ADDRESS.ends_at(viewer.at))
@@ -94,6 +126,7 @@ async def _account_with_password(kind: Kind, name: str, password: str, viewer: V
     if account is None or not await hashing.matches(account["password_hash"], password):
         await _dummy(account, password)
         if attempt.is_last and attempt.locked_until:
+            await notices.login_locked(kind, account["id"] if account else None, attempt.locked_until)
             raise LoginLocked(attempt.locked_until)
         raise WrongLogin
     await attempt.right()
@@ -107,7 +140,7 @@ async def _dummy(account: Row | None, password: str) -> None:
         await hashing.matches(None, password)
 
 
-async def _is_unchanged(kind: Kind, account: Row) -> bool:
+async def is_unchanged(kind: Kind, account: Row) -> bool:
     """Whether the password is still the one that was compared; it stays so until the transaction ends."""
     statement = f"SELECT 1 FROM {TABLES[kind]} WHERE id = :id AND password_hash = :hash FOR NO KEY UPDATE"
     return bool(await database.rows(statement, id=account["id"], hash=account["password_hash"]))
@@ -126,8 +159,8 @@ async def _keep_hash_current(kind: Kind, account: Row, password: str) -> None:
 async def start(kind: Kind, account_id: UUID, viewer: Viewer) -> LoggedIn:
     """Make a session for an account whose owner has proved who they are."""
     token = keys.new_token()
-    owner = {Kind.CANDIDATE: "candidate_id", Kind.VERIFIER: "verifier_id", Kind.STAFF: "staff_id"}[kind]
-    facts = {"token_hash": keys.hashed(token), "created_at": viewer.at, "used_at": viewer.at, owner: account_id}
+    facts = {"token_hash": keys.hashed(token), "created_at": viewer.at, "used_at": viewer.at}
+    facts |= {OWNER_COLUMNS[kind]: account_id}
     await Session(**facts).save()
     return LoggedIn(token, viewer.at + LONGEST, await viewer_of(token, viewer.at, viewer.address))
 
@@ -137,17 +170,19 @@ async def viewer_of(token: str | None, now: datetime, address: str) -> Viewer:
     if not token:
         return Viewer(Kind.ANONYMOUS, now, address)
     found = await database.row(
-        f"""SELECT session.id, session.candidate_id, session.verifier_id, session.staff_id, session.created_at,
-                   session.used_at, verifier_user.institution_id, verifier_user.is_primary
-            {SESSION_JOINS} WHERE session.token_hash = :token_hash AND {VALID}""",
-        token_hash=keys.hashed(token),
-        **_times(now),
+        f"{OWNER} WHERE session.token_hash = :hash AND {VALID}", hash=keys.hashed(token), **_times(now)
     )
     if found is None:
         return Viewer(Kind.ANONYMOUS, now, address)
     if now - found["used_at"] >= USE_IS_NOTED_EVERY:
         await database.rows("UPDATE session SET used_at = :now WHERE id = :id", now=now, id=found["id"])
     return _viewer(found, now, address)
+
+
+async def viewer_of_session(session_id: UUID, now: datetime, address: str) -> Viewer:
+    """Who is behind a session at this moment; anonymous when it has ended. This is no use that keeps it alive (A10)."""
+    found = await database.row(f"{OWNER} WHERE session.id = :id AND {VALID}", id=session_id, **_times(now))
+    return Viewer(Kind.ANONYMOUS, now, address) if found is None else _viewer(found, now, address)
 
 
 def _viewer(found: Row, now: datetime, address: str) -> Viewer:
@@ -166,6 +201,8 @@ def _viewer(found: Row, now: datetime, address: str) -> Viewer:
         session_id=found["id"],
         session_ends_at=found["created_at"] + LONGEST,
         is_primary=bool(found["is_primary"]),
+        is_board=found["role"] == StaffRole.BOARD.value,
+        centre_id=found["centre_id"],
     )
 
 

@@ -1,0 +1,86 @@
+"""The door for files: signed addresses that name one file, for one session, for 15 minutes (D6).
+
+To add a kind of file: write a function like `photos.file(viewer, key, detail) -> File | None` which reads the row
+through `visible_to(viewer)` and answers None for what may not be seen; name it in `transport/files.py`; and let a field
+of the schema answer `files.link(viewer, "photo", row_id)`. The function is asked anew at every use, with the viewer of
+that moment: what was withdrawn, revoked or logged out since the link was made is not served.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from engine import keys
+from errors import NotLoggedIn
+from models.viewer import Viewer
+from resolvers import sessions
+
+VALID = timedelta(minutes=15)
+SEAL = 32
+IDS_AND_TIME = 16 + 16 + 16 + 8
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file ready to be sent: `name` is what it is saved under; `body` comes in pieces where it is large."""
+
+    name: str
+    media_type: str
+    body: bytes | AsyncIterator[bytes]
+    size: int
+    inline: bool = False  # shown in the page rather than saved
+
+
+# The viewer of this moment, the row's key, and what else the address says (a language, a version).
+Serve = Callable[[Viewer, UUID, str], Awaitable[File | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A path on this service, and the moment (UTC) from which it leads nowhere."""
+
+    path: str
+    ends_at: datetime
+
+
+def link(viewer: Viewer, kind: str, key: UUID, detail: str = "") -> Link:
+    """The address of one file for the viewer's session; whoever has it has the file, until it ends.
+
+    Raises NotLoggedIn.
+    """
+    if viewer.id is None or viewer.session_id is None:
+        raise NotLoggedIn
+    ends_at = (viewer.at + VALID).replace(microsecond=0)
+    moment = int(ends_at.timestamp()).to_bytes(8, "big")
+    said = viewer.session_id.bytes + viewer.id.bytes + key.bytes + moment + detail.encode()
+    token = base64.urlsafe_b64encode(said + _seal(kind, said)).rstrip(b"=").decode()
+    return Link(f"/files/{kind}/{token}", ends_at)
+
+
+async def opened(kind: str, token: str, serve: Serve, now: datetime, address: str) -> File | None:
+    """The file that an address of this kind leads to at this moment; None whatever the reason why not."""
+    said = _said(kind, token)
+    if said is None or now >= datetime.fromtimestamp(int.from_bytes(said[48:56], "big"), UTC):
+        return None
+    viewer = await sessions.viewer_of_session(UUID(bytes=said[:16]), now, address)
+    if viewer.id != UUID(bytes=said[16:32]):
+        return None
+    return await serve(viewer, UUID(bytes=said[32:48]), said[IDS_AND_TIME:].decode())
+
+
+def _said(kind: str, token: str) -> bytes | None:
+    """What a token says; None for anything that we did not make for this kind."""
+    try:
+        raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    said, seal = raw[:-SEAL], raw[-SEAL:]
+    return said if len(said) >= IDS_AND_TIME and hmac.compare_digest(_seal(kind, said), seal) else None
+
+
+def _seal(kind: str, said: bytes) -> bytes:
+    return keys.seal(f"file {kind}", said.hex())

@@ -1,0 +1,52 @@
+"""Files over HTTP: by signed addresses only (see `resolvers/files.py`, which says how to add a kind of file).
+
+The log names the route and never the address, which is as good as the file itself (G3, `RequestLog`).
+"""
+
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from errors import Unavailable
+from resolvers import files
+from resolvers.files import File, Serve
+from transport.services import Services
+
+NO_STORE = {"Cache-Control": "no-store"}
+GONE = """This link has ended, or leads nowhere. Go back to the page that showed it and open it again.
+このリンクは期限切れか無効です。元のページに戻り、もう一度開いてください。
+"""
+AWAY = """The file cannot be had at this moment: please try again.
+現在ファイルを取得できません。もう一度お試しください。
+"""
+
+# The kinds of file there are, by the name in their address.
+SERVED: dict[str, Serve] = {}
+
+
+async def serve_file(request: Request) -> Response:
+    """The file that a signed address leads to, or 404 whatever the reason."""
+    services: Services = request.app.state.services
+    kind, token = request.path_params["kind"], request.path_params["token"]
+    client = request.client.host if request.client else ""
+    serve = SERVED.get(kind)
+    try:
+        file = serve and await files.opened(kind, token, serve, services.clock(), client)
+    except Unavailable:
+        return PlainTextResponse(AWAY, 503, NO_STORE | {"Retry-After": "1"})
+    return _response(file) if file else PlainTextResponse(GONE, 404, NO_STORE)
+
+
+def _response(file: File) -> Response:
+    headers = NO_STORE | {"Content-Disposition": _disposition(file), "Content-Length": str(file.size)}
+    if isinstance(file.body, AsyncIterator):
+        return StreamingResponse(file.body, headers=headers, media_type=file.media_type)
+    return Response(file.body, headers=headers, media_type=file.media_type)
+
+
+def _disposition(file: File) -> str:
+    """The name in both of its spellings (RFC 6266): plain for old programs, and whole."""
+    plain = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_. ") else "_" for sign in file.name)
+    return f"{'inline' if file.inline else 'attachment'}; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name, '')}"
