@@ -37,11 +37,18 @@ class Viewer:
     session_id: UUID | None = None
     session_ends_at: datetime | None = None
     is_primary: bool = False
+    is_board: bool = False  # of staff: the board's; else they work for the centre
+    centre_id: UUID | None = None
 
     @property
     def named(self) -> dict[str, Any]:
         """The values that the conditions of `visible_to` name."""
-        return {"viewer_id": self.id, "viewer_institution_id": self.institution_id, "viewer_at": self.at}
+        return {
+            "viewer_id": self.id,
+            "viewer_institution_id": self.institution_id,
+            "viewer_centre_id": self.centre_id,
+            "viewer_at": self.at,
+        }
 
     def must_be(self, kind: Kind) -> UUID:
         """The viewer's own id, if it is of this kind; raises NotLoggedIn or NotAllowed."""
