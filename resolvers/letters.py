@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +25,8 @@ MOST_TRIES = 10
 LONGEST_WAIT = timedelta(hours=6)
 SEND_SECONDS = 130.0
 SETTLE_TRIES, SETTLE_SECONDS = 60, 0.5
+# Parked, too, if its worker was taken for dead while it only waited for the database to write down how it went.
+ENDED = {"begun_at": None, "parked_at": None}
 
 log = structlog.get_logger()
 
@@ -117,14 +119,14 @@ async def _outcome(letter: Row, send: Send, public_url: str, now: datetime) -> d
     except Refused as error:
         log.warning("letter.refused", reason=str(error), **known)
         is_address = isinstance(error, AddressRefused)
-        return {"refused_at": now, "last_error": str(error), "begun_at": None, "is_address_refused": is_address}
+        return ENDED | {"refused_at": now, "last_error": str(error), "is_address_refused": is_address}
     except (TryLater, TimeoutError) as error:
         log.warning("letter.delayed", reason=str(error), **known)
         return _later(letter, str(error) or "It took too long.", now)
     except Exception as error:  # a fault of ours in one letter must not stop all behind it
         log.exception("letter.failed", **known)
         return _later(letter, type(error).__name__, now)
-    return {"sent_at": now, "last_error": None, "begun_at": None}
+    return ENDED | {"sent_at": now, "last_error": None}
 
 
 def _later(letter: Row, reason: str, now: datetime) -> dict[str, Any]:
@@ -157,14 +159,42 @@ async def _write_down(letter: Row, changes: dict[str, Any]) -> None:
     is_address_refused = changes.pop("is_address_refused", False)
     async with database.transaction():
         await Letter.filter(id=letter["id"]).update(**changes)
-        for table, owner in (("candidate", letter["candidate_id"]), ("verifier_user", letter["verifier_id"])):
-            if is_address_refused and owner is not None:
-                await database.rows(
-                    f"UPDATE {table} SET email_refused_at = :now WHERE id = :id AND email = :address",
-                    now=changes["refused_at"],
-                    id=owner,
-                    address=letter["address"],
-                )
+        if is_address_refused:
+            await _mark_owner(letter, changes["refused_at"])
+        elif "sent_at" in changes:
+            await _mark_owner(letter, None)
+
+
+async def _mark_owner(letter: Row, refused_at: datetime | None) -> None:
+    """Note on the account that its address is refused for good, or, with None, that it takes mail after all.
+
+    An account that has another address by now is left alone.
+    """
+    for table, owner in (("candidate", letter["candidate_id"]), ("verifier_user", letter["verifier_id"])):
+        if owner is not None:
+            await database.rows(
+                f"""UPDATE {table} SET email_refused_at = :refused_at WHERE id = :id AND email = :address
+                    AND (email_refused_at IS NOT NULL OR :refused_at::timestamptz IS NOT NULL)""",
+                refused_at=refused_at,
+                id=owner,
+                address=letter["address"],
+            )
+
+
+async def start_over(addresses: Mapping[UUID, str], now: datetime) -> None:
+    """Have letters that were parked or refused tried anew, from the first try, each at its address.
+
+    Inside the transaction that locked them; whoever asks has looked whether they may be sent.
+    """
+    await database.rows(
+        """UPDATE letter SET address = wanted.address, tries = 0, next_try_at = :now,
+                             parked_at = NULL, refused_at = NULL
+           FROM unnest(:ids::uuid[], :addresses::text[]) AS wanted (id, address) WHERE letter.id = wanted.id""",
+        now=now,
+        ids=list(addresses),
+        addresses=list(addresses.values()),
+    )
+    await enqueue_all(JOB, map(_job, addresses))
 
 
 async def find_forgotten(now: datetime) -> int:
