@@ -1,5 +1,6 @@
 """Letters waiting to be mailed: rows written in the transaction that causes them, sent after it."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,14 @@ from tortoise import fields
 
 from models.base import Table
 from models.candidate import Candidate
+from models.session import RESET_VALID
 from models.verifier import VerifierUser
+from models.viewer import Kind, Viewer, Visible, visible
+
+# How long after it was written the link of a letter works; the others hold none, or one that does not end.
+LINK_VALID = {"password_reset": RESET_VALID, "confirm_address": timedelta(hours=24)}
+# Letters about the very address that they go to: no other ever gets them.
+OF_ONE_ADDRESS = frozenset({"address_changed", "confirm_address"})
 
 
 class Letter(Table):
@@ -40,6 +48,18 @@ class Letter(Table):
 
     class Meta:
         table = "letter"
+
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["Letter"]:
+        """All, for the board's staff; those to candidates of their own centre, for a centre's. Nobody else sees any."""
+        to_own_candidates = """EXISTS (SELECT 1 FROM entry WHERE entry.candidate_id = letter.candidate_id
+                               AND entry.centre_id = :viewer_centre_id)"""
+        return visible(cls, viewer, {Kind.STAFF: "true" if viewer.is_board else to_own_candidates})
+
+
+def link_is_dead(kind: str, written_at: datetime, now: datetime) -> bool:
+    """Whether the link of a letter works no more: then it helps nobody to send it."""
+    return kind in LINK_VALID and now - written_at >= LINK_VALID[kind]
 
 
 # What a worker may still try.

@@ -56,3 +56,8 @@ TEMPLATE = """
     download_template.id AS template_id, download_template.institution_id, download_template.name AS template_name,
     download_template.format, download_template.columns, download_template.delimiter, download_template.encoding,
     download_template.date_format, download_template.header"""
+
+LETTER = """
+    letter.id AS letter_id, letter.kind AS letter_kind, letter.address, letter.language AS letter_language,
+    letter.candidate_id, letter.verifier_id, letter.written_at, letter.tries, letter.last_error, letter.sent_at,
+    letter.parked_at, letter.refused_at"""

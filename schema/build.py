@@ -14,10 +14,12 @@ from schema.exam import ExamQuery
 from schema.execution import Executor
 from schema.extensions import EXTENSIONS
 from schema.institution import InstitutionQuery
+from schema.letter import LetterMutation
 from schema.refusals import TYPES, handlers
 from schema.result import ResultQuery
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
+from schema.staff import StaffQuery
 from schema.verifier import OrganisationQuery
 
 FEDERATION_VERSION: Final = "2.9"  # the newest that gateways and composers in use all know
@@ -38,13 +40,21 @@ class Schema(strawberry.federation.Schema):
 
 @strawberry.type(description="What can be read. What is not there, or not for the viewer, is null or left out.")
 class Query(
-    SessionQuery, CandidateQuery, ResultQuery, ShareQuery, InstitutionQuery, ExamQuery, OrganisationQuery, NodeQuery
+    SessionQuery,
+    CandidateQuery,
+    ResultQuery,
+    ShareQuery,
+    InstitutionQuery,
+    ExamQuery,
+    OrganisationQuery,
+    StaffQuery,
+    NodeQuery,
 ):
     pass
 
 
 @strawberry.type(description="What can be ordered. Each answers with its success or with a `Refusal`.")
-class Mutation(SessionMutation, CandidateMutation, ShareMutation):
+class Mutation(SessionMutation, CandidateMutation, ShareMutation, LetterMutation):
     pass
 
 

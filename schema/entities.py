@@ -18,6 +18,7 @@ from schema.entry import Entry
 from schema.exam import Exam
 from schema.ids import parts
 from schema.institution import Institution
+from schema.letter import Letter
 from schema.node import Node
 from schema.pages import bad_input
 from schema.result import Result
@@ -31,6 +32,7 @@ ENTITIES: dict[str, Any] = {
     "Entry": Entry,
     "Exam": Exam,
     "Institution": Institution,
+    "Letter": Letter,
     "Result": Result,
     "Share": Share,
     "VerifierUser": VerifierUser,

@@ -9,7 +9,7 @@ from strawberry.dataloader import DataLoader
 
 from engine.database import Row
 from models.viewer import Viewer
-from resolvers import candidates, entries, exams, institutions, results, shares, templates, verifiers
+from resolvers import candidates, entries, exams, institutions, parked_mail, results, shares, templates, verifiers
 from resolvers.pages import Page, Place
 
 K = TypeVar("K")
@@ -72,6 +72,11 @@ class Loaders:
     def verifier(self) -> DataLoader[UUID, Row | None]:
         """Users of institutions by id."""
         return self._rows(verifiers.by_ids)
+
+    @cached_property
+    def letter(self) -> DataLoader[UUID, Row | None]:
+        """Mails by id."""
+        return self._rows(parked_mail.by_ids)
 
     @cached_property
     def template(self) -> DataLoader[UUID, Row | None]:

@@ -1,6 +1,7 @@
 """Users of institutions' accounts, and "Your organisation"."""
 
 from enum import Enum
+from uuid import UUID
 
 import strawberry
 
@@ -41,6 +42,7 @@ class VerifierUser(Node):
     status: VerifierStatus = strawberry.field(description="State of the account.")
     language: str = strawberry.field(description=f"Language of letters, {LANGUAGE_DESCRIPTION}")
     notify: Notify = strawberry.field(description="When mail about new shares is sent.")
+    institution_key: strawberry.Private[UUID]
 
     @classmethod
     def of(cls, row: Row) -> "VerifierUser":
@@ -53,6 +55,7 @@ class VerifierUser(Node):
             status=VerifierStatus(row["verifier_status"]),
             language=row["verifier_language"],
             notify=Notify(row["notify"]),
+            institution_key=row["institution_id"],
         )
 
     @classmethod
@@ -61,6 +64,11 @@ class VerifierUser(Node):
         key = key_of(id, "VerifierUser")
         row = await info.context.loaders.verifier.load(key) if key else None
         return None if row is None else cls.of(row)
+
+    @strawberry.field(description="The institution whose account it is; null if the viewer may not see it.")
+    async def institution(self, info: Info) -> Institution | None:
+        row = await info.context.loaders.institution.load(self.institution_key)
+        return None if row is None else Institution.of(row)
 
 
 @strawberry.type(description='"Your organisation": the viewer\'s institution from the inside.')

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION as VERSION
-from models.entry import Entry
+from models.entry import Centre, Entry
 from models.institution import Institution, InstitutionStatus
 from models.result import Outcome
 from models.share import Share
@@ -68,6 +68,7 @@ async def scene_of(world: World) -> Scene:
     await _candidate(scene)
     await _others(scene)
     await _shares(scene)
+    await _letters(scene)
     for name, row in scene.rows.items():
         if isinstance(row, VerifierUser | StaffUser) or name in ("candidate", "other candidate"):
             scene.tokens[name] = await world.token(row)
@@ -98,6 +99,9 @@ async def _users(scene: Scene) -> None:
         user = await scene.world.verifier(scene.rows[name], name=words[0], email=words[1], is_primary=True)
         scene.keep(f"{name} user", user, *words)
     scene.rows["staff"] = await scene.world.staff()
+    scene.rows["centre staff"] = await scene.world.staff(centre=await scene.world.centre())
+    elsewhere = await Centre.create(number="JP902", name="Minato Examination Centre", city="Kobe", country="JP")
+    scene.rows["staff elsewhere"] = await scene.world.staff(centre=elsewhere)
 
 
 async def _template(world: World, institution: Institution) -> DownloadTemplate:
@@ -149,6 +153,14 @@ async def _result(scene: Scene, entry: Entry, number: int) -> None:
     scene.keep(f"result {number}", result, facts["statement_number"], f"{facts['released_at']:.%f}")
     awarded = (facts[name] for name in ("certificate_number", "headline", "grade", "overall_score"))
     scene.texts[f"award {number}"] = {*awarded, *skills.values()}
+
+
+async def _letters(scene: Scene) -> None:
+    """Mail that was not taken: only staff know of it, its own receivers included."""
+    for owner in ("candidate", "home user"):
+        told = [f"hiddenletter{owner[:4]}@mail.example", f"Hiddenerror{owner[:4]}"]
+        letter = await scene.world.letter(scene.rows[owner], address=told[0], last_error=told[1])
+        scene.keep(f"letter to {owner}", letter, *told)
 
 
 async def _others(scene: Scene) -> None:
@@ -306,7 +318,7 @@ def _representations(scene: Scene, type_name: str) -> list[Variables]:
     return [{"r": representations}]
 
 
-ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate")
+ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter")
 BY_EMAIL = "($input: LogInByEmailInput!)"
 
 # Every root field that leads to a row. A new one fails the tests until it stands here.
@@ -318,6 +330,7 @@ WAYS = {
     "Query.share": Way("share(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Share")]),
     "Query.institutions": Way('institutions(search: "hidden")'),
     "Query.organisation": Way("organisation"),
+    "Query.staff": Way("staff", depth=2),
     **{f"Query.node {name}": _node(name) for name in ENTITIES},
     **{f"Query._entities {name}": _entities(name) for name in ENTITIES},
     "Mutation.register": Way("register(input: $input)", "($input: RegisterInput!)", _registrations),

@@ -8,7 +8,7 @@ from tests.printed import fields_of, implements, members_of, object_types, print
 
 # Types whose values are rows that not everybody may see.
 ROWS = frozenset(
-    {"Candidate", "Entry", "Result", "SkillScore", "Share", "Institution", "VerifierUser", "DownloadTemplate"}
+    {"Candidate", "Entry", "Result", "SkillScore", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter"}
 )
 PAGE = 3
 

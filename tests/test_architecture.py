@@ -60,13 +60,16 @@ SHORT_LISTS = {
     "DownloadTemplate.columns": "as many as a row has fields",
     "InboxConnection.edges": "a page",
     "InvalidInput.problems": "one per field of a form",
+    "MailResent.notResent": "at most as many as were named: 100",
     "Organisation.templates": "an office keeps a handful",
     "Organisation.users": "the staff of one office",
+    "ParkedMailConnection.edges": "a page",
     "Query.exams": "reference data, loaded from a file",
     "Query.institutions": "at most 20 suggestions (S1)",
     "Result.notices": "at most two",
     "Result.skillScores": "one per skill of an exam",
     "ShareConnection.edges": "a page",
+    "Staff.heldJobs": "one per kind of job",
 }
 
 

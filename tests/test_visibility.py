@@ -148,6 +148,11 @@ async def verifier_after_withholding(scene: Scene) -> Situation:
     return await asks(scene, "home user", "other candidate", *OFFICE, *HELD - {"award 1"})
 
 
+async def staff_of_centre(scene: Scene, name: str, *hidden: str) -> Situation:
+    """N4: of mail, that to their own candidates alone; no institution's."""
+    return await asks(scene, name, *(scene.texts.keys() - {f"letter to {one}" for one in hidden}))
+
+
 async def candidate_alone(scene: Scene) -> Situation:
     return await asks(scene, "candidate", *OWN_ROWS, "shut institution")
 
@@ -177,6 +182,8 @@ SITUATIONS: dict[str, Callable[[Scene], Awaitable[Situation]]] = {
     "a verifier after the result was withheld": verifier_after_withholding,
     "a verifier with a live share": verifier_with_share,
     "the candidate": candidate_alone,
+    "staff of the centre": lambda scene: staff_of_centre(scene, "centre staff", "home user"),
+    "staff of another centre": lambda scene: staff_of_centre(scene, "staff elsewhere", "candidate", "home user"),
 }
 TIMED = {
     f"{who} {how.__name__}": partial(how, name=who)

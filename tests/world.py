@@ -12,6 +12,7 @@ from engine.hashing import HASHER
 from models.candidate import Candidate
 from models.entry import Centre, Entry, sealed_secret
 from models.institution import Institution, InstitutionKind, InstitutionStatus
+from models.letter import Letter
 from models.result import Outcome, Result, SkillScore
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
 from models.viewer import Kind, Viewer
@@ -87,11 +88,11 @@ class World:
             "candidate_number": f"{number:04}",
             "results_by": date(2026, 11, 1),
             "claimed_at": candidate.registered_at,
+            "centre_id": (await self.centre()).id,
         }
         return await Entry.create(
             candidate_id=candidate.id,
             exam_id=exam,
-            centre_id=(await self.centre()).id,
             id_number=id_number,
             secret_hash=sealed_secret(id_number, secret),
             **defaults | facts,
@@ -152,14 +153,32 @@ class World:
         }
         return await VerifierUser.create(institution_id=institution.id, **defaults | facts)
 
-    async def staff(self, **facts: Any) -> StaffUser:
-        """A member of the board's staff with PASSWORD."""
+    async def staff(self, centre: Centre | None = None, **facts: Any) -> StaffUser:
+        """A member of the board's staff, or of a centre's, with PASSWORD."""
         defaults: dict[str, Any] = {
             "name": "Staff",
             "email": f"staff{self._next()}@board.example",
-            "role": StaffRole.BOARD,
+            "role": StaffRole.CENTRE if centre else StaffRole.BOARD,
+            "centre_id": centre.id if centre else None,
         }
         return await StaffUser.create(password_hash=password_hash(), created_at=self.clock(), **defaults | facts)
+
+    async def letter(self, owner: Candidate | VerifierUser | None = None, **facts: Any) -> Letter:
+        """A letter to this account, parked now unless told otherwise; no job is waiting to send it."""
+        owner = owner or await self.candidate()
+        account = "candidate" if isinstance(owner, Candidate) else "verifier"
+        defaults: dict[str, Any] = {
+            "kind": "password_changed",
+            "facts": {"account": account.upper()},
+            f"{account}_id": owner.id,
+            "address": owner.email,
+            "language": owner.language,
+            "written_at": self.clock(),
+            "next_try_at": self.clock(),
+        }
+        if not facts.keys() & {"sent_at", "refused_at", "parked_at"}:
+            defaults |= {"parked_at": self.clock(), "tries": 10}
+        return await Letter.create(**defaults | facts)
 
     async def token(self, owner: Candidate | VerifierUser | StaffUser) -> str:
         """The token of a fresh session of this account, for `client.as_`; spares the slow log-in."""

@@ -1,0 +1,54 @@
+"""What staff of the board and of centres work with."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from engine.database import Row
+from models.viewer import Kind
+from resolvers import held_jobs, parked_mail
+from schema.context import Info
+from schema.costs import COUNT, PAGE, list_of
+from schema.letter import ParkedMailConnection, ParkedMailState
+from schema.pages import After, First, place
+
+State = Annotated[ParkedMailState | None, strawberry.argument(description="Only parked or only refused ones.")]
+LetterKind = Annotated[str | None, strawberry.argument(description="Only this kind, such as `password_reset`.")]
+
+
+@strawberry.type(description="Jobs of one name that failed ten times and are held: a fault of the service's own.")
+class HeldJobs:
+    name: str = strawberry.field(description="What the jobs do, such as `letter`.")
+    count: int = strawberry.field(description="How many are held.")
+    oldest_at: datetime = strawberry.field(description="When the oldest of them was ordered, UTC.")
+
+    @classmethod
+    def of(cls, row: Row) -> "HeldJobs":
+        """The held jobs of one name."""
+        return cls(name=row["name"], count=row["count"], oldest_at=row["oldest_at"])
+
+
+@strawberry.type(description="What staff see. A centre's staff see only what is about their centre's candidates.")
+class Staff:
+    @strawberry.field(description="Mails that were parked or refused, newest first.", directives=[PAGE])
+    async def parked_mail(
+        self, info: Info, first: First = 50, after: After = None, kind: LetterKind = None, state: State = None
+    ) -> ParkedMailConnection:
+        wanted = str(state.value) if state else None
+        found = await parked_mail.page(info.context.viewer, place(first, after), wanted, kind)
+        return ParkedMailConnection.of(found)
+
+    @strawberry.field(
+        description="Jobs that are held, by name; null for all but the board's staff.", directives=[list_of(10), COUNT]
+    )
+    async def held_jobs(self, info: Info) -> list[HeldJobs] | None:
+        rows = await held_jobs.by_name(info.context.viewer)
+        return None if rows is None else [HeldJobs.of(row) for row in rows]
+
+
+@strawberry.type
+class StaffQuery:
+    @strawberry.field(description="What staff work with; null for everybody else.")
+    def staff(self, info: Info) -> Staff | None:
+        return Staff() if info.context.viewer.kind is Kind.STAFF else None
