@@ -5,6 +5,9 @@ told, and tests say exactly what they are told.
 """
 
 import asyncio
+import contextlib
+import io
+import logging
 import os
 import shutil
 import tempfile
@@ -20,10 +23,11 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import httpx2
 import pytest
+import structlog
 from starlette.applications import Starlette
 
 from app import create_app, working
-from engine import database, embedded, keys, migrations
+from engine import database, embedded, keys, log, migrations
 from engine.jobs import Worker
 from resolvers import exams
 from settings import Settings
@@ -231,6 +235,19 @@ async def mail_server() -> AsyncIterator[MailServer]:
 def world(clock: ControlledClock) -> World:
     """Makes candidates, results, institutions and verifiers; ask for `app` or `open_database` too."""
     return World(clock)
+
+
+@pytest.fixture
+def logged(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    """What is logged, as JSON or in the style that is asked for."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    with contextlib.redirect_stderr(io.StringIO()) as written:
+        log.configure(getattr(request, "param", "json"))
+    yield written
+    root.handlers[:] = before
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 COUNTED: ContextVar[bool] = ContextVar("counted", default=False)

@@ -1,20 +1,16 @@
 """Errors: coded alike on every transport, found in the log by their id, and without a word that is not for clients."""
 
-import contextlib
 import io
 import json
-import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import structlog
 from graphql import GraphQLError
 
 import errors
-from engine import log
 from models.viewer import Viewer
 from resolvers import exams, journal
 from schema.extensions import AWAY, LONGEST_MESSAGE, UNEXPECTED, discreet, presented
@@ -56,19 +52,6 @@ async def client(door: Door) -> AsyncIterator[Client]:
 def in_production(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same service with production's settings."""
     monkeypatch.setattr(door.services, "settings", replace(door.services.settings, production=True))
-
-
-@pytest.fixture
-def logged(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    """What is logged, as JSON or in the style that is asked for."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    with contextlib.redirect_stderr(io.StringIO()) as written:
-        log.configure(getattr(request, "param", "json"))
-    yield written
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 # ---- every transport
