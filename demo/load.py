@@ -19,12 +19,11 @@ from models.grades import PASSING_WORDS, Award, award, award_in_words, scale_of_
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.journal import EventKind
 from models.names import full_name, shown_name
-from models.notify import Notify
 from models.result import Outcome, Result, SkillScore
 from models.share import Share
 from models.template import DownloadFormat, DownloadTemplate
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
-from resolvers import exams, institutions, journal
+from resolvers import exams, institutions, journal, news
 
 Logins = dict[str, Any]
 
@@ -128,12 +127,14 @@ async def _institutions(demo: Demo) -> None:
         await institution.save()
         await institutions.name_for_search(institution, [alias for alias in line["aliases"].split("|") if alias])
         by_slug[line["slug"]] = institution
-        demo.verifiers += _users(demo, institution, line)
+        demo.verifiers += _users(demo, institution, line, await news.starting(institution, demo.now))
     demo.institutions = list(by_slug.values())
     await VerifierUser.bulk_create(demo.verifiers)
 
 
-def _users(demo: Demo, institution: Institution, line: dict[str, str]) -> Iterator[VerifierUser]:
+def _users(
+    demo: Demo, institution: Institution, line: dict[str, str], chosen: dict[str, Any]
+) -> Iterator[VerifierUser]:
     host = line["website"].removeprefix("https://").strip("/")
     for role, is_primary in (("primary", True), ("office", False)):
         yield VerifierUser(
@@ -144,8 +145,8 @@ def _users(demo: Demo, institution: Institution, line: dict[str, str]) -> Iterat
             is_primary=is_primary,
             status=VerifierStatus.ACTIVE,
             language="ja" if line["country"] == "JP" else "en",
-            notify=Notify.OFF,
             created_at=demo.now,
+            **chosen,
         )
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from tortoise import fields
 
+from engine import keys
 from models.base import Table
 from models.entry import Centre
 from models.institution import Institution
@@ -56,6 +57,24 @@ class VerifierUser(Table):
             viewer,
             {Kind.VERIFIER: "verifier_user.institution_id = :viewer_institution_id", Kind.STAFF: "true"},
         )
+
+
+UNSUBSCRIBE = "unsubscribe"
+
+
+def unsubscribe_token(user_id: UUID) -> str:
+    """The token of a mail's link to stop such mails; the same in every mail, and stored nowhere."""
+    return keys.sealed_id(UNSUBSCRIBE, user_id)
+
+
+def unsubscriber_of(token: str) -> UUID | None:
+    """The user that a token belongs to; None for anything we did not make."""
+    return keys.id_in(UNSUBSCRIBE, token)
+
+
+def may_know_refusal(viewer: Viewer, user_id: UUID) -> bool:
+    """Who, of those who see a user, is told that the user's address takes no mail: oneself, the Primary, staff."""
+    return viewer.kind is Kind.STAFF or viewer.is_primary or viewer.id == user_id
 
 
 class StaffRole(Enum):

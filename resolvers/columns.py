@@ -50,7 +50,8 @@ SHARE_JOINS = f"""
 VERIFIER = """
     verifier_user.id AS verifier_id, verifier_user.institution_id, verifier_user.name AS verifier_name,
     verifier_user.email AS verifier_email, verifier_user.is_primary, verifier_user.status AS verifier_status,
-    verifier_user.language AS verifier_language, verifier_user.notify"""
+    verifier_user.language AS verifier_language, verifier_user.notify,
+    verifier_user.email_refused_at AS verifier_email_refused_at"""
 
 TEMPLATE = """
     download_template.id AS template_id, download_template.institution_id, download_template.name AS template_name,

@@ -1,13 +1,15 @@
 """From a letter's row to the mail: secrets are made here, from the service's key, and stored nowhere (G3)."""
 
 from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from engine.database import Row
 from mailers import letters
-from mailers.letters import Envelope, Mail
+from mailers.letters import Envelope, Mail, News, Period
 from models.session import reset_token
+from models.verifier import unsubscribe_token
 
 Facts = Mapping[str, Any]
 Compose = Callable[[Envelope, Facts, str], Mail]
@@ -27,4 +29,20 @@ def _password_reset(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
     return letters.password_reset(envelope, f"{public_url}/reset-password#{token}")
 
 
-KINDS: dict[str, Compose] = {"password_reset": _password_reset}
+def _new_shares(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    news = News(
+        institution=facts["institution"],
+        timezone=facts["timezone"],
+        period=Period(facts["period"]),
+        count=facts["count"],
+        by_exam=[(title, number) for title, number in facts["by_exam"]],
+        latest=[
+            (title, date.fromisoformat(taken_on), datetime.fromisoformat(sent_at))
+            for title, taken_on, sent_at in facts["latest"]
+        ],
+    )
+    stop = f"{public_url}/unsubscribe/{unsubscribe_token(UUID(facts['verifier_id']))}"
+    return letters.new_shares(envelope, news, f"{public_url}/inbox", stop)
+
+
+KINDS: dict[str, Compose] = {"password_reset": _password_reset, "new_shares": _new_shares}

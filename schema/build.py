@@ -20,7 +20,7 @@ from schema.result import ResultQuery
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
 from schema.staff import StaffQuery
-from schema.verifier import OrganisationQuery
+from schema.verifier import OrganisationMutation, OrganisationQuery
 
 FEDERATION_VERSION: Final = "2.9"  # the newest that gateways and composers in use all know
 
@@ -54,7 +54,7 @@ class Query(
 
 
 @strawberry.type(description="What can be ordered. Each answers with its success or with a `Refusal`.")
-class Mutation(SessionMutation, CandidateMutation, ShareMutation, LetterMutation):
+class Mutation(SessionMutation, CandidateMutation, ShareMutation, OrganisationMutation, LetterMutation):
     pass
 
 

@@ -1,18 +1,25 @@
 """Users of institutions' accounts, and "Your organisation"."""
 
+from datetime import datetime
 from enum import Enum
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
 from engine.database import Row
+from models.base import required
+from models.notify import Notify as Choice
+from models.verifier import may_know_refusal
 from models.viewer import Kind
-from resolvers import templates, verifiers
+from resolvers import news, templates, verifiers
+from schema.arguments import Input
 from schema.context import Info
 from schema.costs import list_of
 from schema.ids import global_id, key_of
 from schema.institution import Institution
 from schema.node import LANGUAGE_DESCRIPTION, Node
+from schema.refusals import NotAllowed, NotLoggedIn
 from schema.template import DownloadTemplate
 
 
@@ -42,7 +49,8 @@ class VerifierUser(Node):
     status: VerifierStatus = strawberry.field(description="State of the account.")
     language: str = strawberry.field(description=f"Language of letters, {LANGUAGE_DESCRIPTION}")
     notify: Notify = strawberry.field(description="When mail about new shares is sent.")
-    institution_key: strawberry.Private[UUID]
+    key: strawberry.Private[UUID]
+    refused_at: strawberry.Private[datetime | None]
 
     @classmethod
     def of(cls, row: Row) -> "VerifierUser":
@@ -55,7 +63,8 @@ class VerifierUser(Node):
             status=VerifierStatus(row["verifier_status"]),
             language=row["verifier_language"],
             notify=Notify(row["notify"]),
-            institution_key=row["institution_id"],
+            key=row["verifier_id"],
+            refused_at=row["verifier_email_refused_at"],
         )
 
     @classmethod
@@ -65,10 +74,12 @@ class VerifierUser(Node):
         row = await info.context.loaders.verifier.load(key) if key else None
         return None if row is None else cls.of(row)
 
-    @strawberry.field(description="The institution whose account it is; null if the viewer may not see it.")
-    async def institution(self, info: Info) -> Institution | None:
-        row = await info.context.loaders.institution.load(self.institution_key)
-        return None if row is None else Institution.of(row)
+    @strawberry.field(
+        description="Since when the address takes no mail, UTC: none about new shares is sent until it is changed. "
+        "Told to the user, the Primary User and staff; null for all others."
+    )
+    def email_refused_at(self, info: Info) -> datetime | None:
+        return self.refused_at if may_know_refusal(info.context.viewer, self.key) else None
 
 
 @strawberry.type(description='"Your organisation": the viewer\'s institution from the inside.')
@@ -83,6 +94,32 @@ class Organisation:
     async def templates(self, info: Info) -> list[DownloadTemplate]:
         return [DownloadTemplate.of(row) for row in await templates.every(info.context.viewer)]
 
+    @strawberry.field(description="When new users are mailed about new shares, until they choose for themselves.")
+    async def primary_default(self, info: Info) -> Notify:
+        return Notify((await news.default_of(info.context.viewer)).value)
+
+
+@strawberry.input(description="When to be mailed about new shares; what is left out stays as it is.")
+class ChangeNotificationsInput:
+    notify: Notify | None = strawberry.field(
+        default=None, description="For the viewer. Chosen after OFF, it is about what comes from then on."
+    )
+    primary_default: Notify | None = strawberry.field(
+        default=None, description="What new users start with; only the Primary User may change it."
+    )
+
+
+@strawberry.type(description="What holds from now on.")
+class NotificationsChanged:
+    user: VerifierUser = strawberry.field(description="The viewer.")
+    organisation: Organisation = strawberry.field(description="The viewer's organisation.")
+
+
+ChangeNotificationsPayload = Annotated[
+    NotificationsChanged | NotLoggedIn | NotAllowed,
+    strawberry.union("ChangeNotificationsPayload", description="What holds now, or why nothing was changed."),
+]
+
 
 @strawberry.type
 class OrganisationQuery:
@@ -93,3 +130,21 @@ class OrganisationQuery:
             return None
         row = await info.context.loaders.institution.load(viewer.institution_id)
         return None if row is None else Organisation(institution=Institution.of(row))
+
+
+@strawberry.type
+class OrganisationMutation:
+    @strawberry.mutation(description="Choose when the viewer, a user of an institution, is mailed about new shares.")
+    async def change_notifications(
+        self, info: Info, input: Input[ChangeNotificationsInput]
+    ) -> ChangeNotificationsPayload:
+        viewer, loaders = info.context.viewer, info.context.loaders
+        await news.choose(viewer, _choice(input.notify), _choice(input.primary_default))
+        user = required(await loaders.verifier.load(required(viewer.id)))
+        institution = required(await loaders.institution.load(required(viewer.institution_id)))
+        organisation = Organisation(institution=Institution.of(institution))
+        return NotificationsChanged(user=VerifierUser.of(user), organisation=organisation)
+
+
+def _choice(notify: Notify | None) -> Choice | None:
+    return None if notify is None else Choice(notify.value)

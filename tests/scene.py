@@ -348,6 +348,10 @@ WAYS = {
     ),
     "Mutation.openShare": Way("openShare(input: $input)", "($input: OpenShareInput!)", _openings),
     "Mutation.markShare": Way("markShare(input: $input)", "($input: MarkShareInput!)", _markings),
+    "Mutation.changeNotifications": Way(
+        "changeNotifications(input: $input)", "($input: ChangeNotificationsInput!)",
+        lambda _scene, _asker: [{"input": {"notify": "DAILY"}}], depth=2,
+    ),
     "Mutation.sendResult": Way("sendResult(input: $input)", "($input: SendResultInput!)", _sendings),
     "Subscription.newShares": Way('newShares(after: "0.0")'),
 }  # fmt: skip

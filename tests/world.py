@@ -16,7 +16,7 @@ from models.letter import Letter
 from models.result import Outcome, Result, SkillScore
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
 from models.viewer import Kind, Viewer
-from resolvers import institutions, sessions
+from resolvers import institutions, news, sessions
 from resolvers.shares import Consent, send
 from schema.ids import global_id
 
@@ -151,7 +151,8 @@ class World:
             "status": VerifierStatus.ACTIVE,
             "created_at": self.clock(),
         }
-        return await VerifierUser.create(institution_id=institution.id, **defaults | facts)
+        chosen = await news.starting(institution, self.clock(), facts.pop("notify", None))
+        return await VerifierUser.create(institution_id=institution.id, **defaults | chosen | facts)
 
     async def staff(self, centre: Centre | None = None, **facts: Any) -> StaffUser:
         """A member of the board's staff, or of a centre's, with PASSWORD."""
