@@ -19,6 +19,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str = "http://localhost:8000"
+    inbox_url: str | None = None
     production: bool = False
     smtp_url: str | None = field(default=None, repr=False)
     smtp_ca: Path | None = None
@@ -50,6 +51,7 @@ class Settings:
             host=env.get("HOST", "127.0.0.1"),
             port=port,
             public_url=env.get("PUBLIC_URL", f"http://localhost:{port}").rstrip("/"),
+            inbox_url=env.get("INBOX_URL") or None,
             production=production,
             smtp_url=env.get("SMTP_URL") or None,
             smtp_ca=_path(env, "SMTP_CA"),

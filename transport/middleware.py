@@ -17,10 +17,11 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 QUIET_PATHS = ("/healthz", "/readyz")
+LONGEST_NAME = 60
 
 
 class RequestLog:
-    """Names each request with an id, which its log lines and its errors carry; never logs addresses' parameters."""
+    """Names each request with an id, which its log lines and its errors carry; logs of an address its route alone."""
 
     def __init__(self, app: ASGIApp, production: bool) -> None:
         self.app = app
@@ -50,6 +51,12 @@ class RequestLog:
             finally:
                 if scope["path"] not in QUIET_PATHS:
                     log.info(
-                        "request", kind=scope["type"], path=scope["path"], status=status,
+                        "request", kind=scope["type"], path=route_in(scope["path"]), status=status,
                         milliseconds=round((time.perf_counter() - started) * 1000, 1),
                     )  # fmt: skip
+
+
+def route_in(path: str) -> str:
+    """The first name of a path, and no more of it than ours have: what follows may be a token (G3)."""
+    name, slash, _ = path.removeprefix("/").partition("/")
+    return f"/{name[:LONGEST_NAME]}{slash and '/...'}"

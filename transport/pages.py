@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+
+from transport.services import Services
 
 FOLDER = Path(__file__).with_name("static")
 POLICY = (
@@ -13,16 +15,26 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+
 
 async def reset_password(_request: Request) -> Response:
     """Where the link of a password reset leads; the token stays in the browser."""
-    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
-    return FileResponse(FOLDER / "reset-password.html", headers=headers)
+    return FileResponse(FOLDER / "reset-password.html", headers=HEADERS)
+
+
+async def inbox(request: Request) -> Response:
+    """Where mails about new shares lead: a small inbox, or the deployment's own."""
+    services: Services = request.app.state.services
+    if services.settings.inbox_url is not None:
+        return RedirectResponse(services.settings.inbox_url, headers={"Cache-Control": "no-store"})
+    return FileResponse(FOLDER / "inbox.html", headers=HEADERS)
 
 
 def routes() -> list[BaseRoute]:
     """The pages and what they are made of."""
     return [
         Route("/reset-password", reset_password, methods=["GET"]),
+        Route("/inbox", inbox, methods=["GET"]),
         Mount("/pages", StaticFiles(directory=FOLDER)),
     ]
