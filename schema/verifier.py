@@ -50,6 +50,7 @@ class VerifierUser(Node):
     language: str = strawberry.field(description=f"Language of letters, {LANGUAGE_DESCRIPTION}")
     notify: Notify = strawberry.field(description="When mail about new shares is sent.")
     key: strawberry.Private[UUID]
+    institution_key: strawberry.Private[UUID]
     refused_at: strawberry.Private[datetime | None]
 
     @classmethod
@@ -64,6 +65,7 @@ class VerifierUser(Node):
             language=row["verifier_language"],
             notify=Notify(row["notify"]),
             key=row["verifier_id"],
+            institution_key=row["institution_id"],
             refused_at=row["verifier_email_refused_at"],
         )
 
@@ -73,6 +75,11 @@ class VerifierUser(Node):
         key = key_of(id, "VerifierUser")
         row = await info.context.loaders.verifier.load(key) if key else None
         return None if row is None else cls.of(row)
+
+    @strawberry.field(description="The institution whose account it is; null if the viewer may not see it.")
+    async def institution(self, info: Info) -> Institution | None:
+        row = await info.context.loaders.institution.load(self.institution_key)
+        return None if row is None else Institution.of(row)
 
     @strawberry.field(
         description="Since when the address takes no mail, UTC: none about new shares is sent until it is changed. "
