@@ -11,6 +11,7 @@ from tortoise.models import Model
 from engine import database
 from engine.database import Row
 from errors import NotAllowed, NotLoggedIn
+from models.visit import About, Visit
 
 M = TypeVar("M", bound=Model)
 
@@ -39,6 +40,12 @@ class Viewer:
     is_primary: bool = False
     is_board: bool = False  # of staff: the board's; else they work for the centre
     centre_id: UUID | None = None
+    visit: Visit = field(default_factory=Visit, compare=False, repr=False)  # what the trail has to tell of it (G1)
+
+    def saw(self, candidate_id: UUID, result_id: UUID | None = None, version: int | None = None) -> None:
+        """Keep for the trail whose data this viewer is shown; candidates, who see their own, leave none."""
+        if self.kind is not Kind.CANDIDATE:
+            self.visit.shown.add(About(candidate_id, result_id, version))
 
     @property
     def named(self) -> dict[str, Any]:
