@@ -59,6 +59,11 @@ def shown_score(score: int, scale: str) -> str:
     return str(score)
 
 
+def has_certificates(scale: str) -> bool:
+    """Whether exams on this scale have certificates at all; those with sections of 0-30 (R12) have none."""
+    return scale != "IBT120"
+
+
 def scale_of_exam(code: str) -> str:
     """The exam whose bands hold: "for Schools" exams have those of the exam without it."""
     return code.removesuffix("_SCHOOLS")

@@ -1,5 +1,6 @@
 """Results: what the board awarded for one entry."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from uuid import UUID
@@ -82,7 +83,7 @@ class Result(Table):
 
     def status_at(self, now: datetime) -> ResultStatus:
         """Where the result stands at this moment."""
-        return status(self.outcome, self.released_at, self.revoked_at, now)
+        return status(self.outcome, Moments(self.released_at, self.withheld_at, self.revoked_at), now)
 
     def check_sendable(self, now: datetime) -> None:
         """Raises ResultNotSendable unless released, not pending, withheld or revoked (S8)."""
@@ -91,12 +92,27 @@ class Result(Table):
             raise ResultNotSendable(stands.value)
 
 
-def status(outcome: Outcome, released_at: datetime | None, revoked_at: datetime | None, now: datetime) -> ResultStatus:
-    """Where a result with these facts stands at a moment."""
-    if released_at is None or now < released_at:
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """When a result was released, withheld after its release, and revoked; UTC."""
+
+    released_at: datetime | None
+    withheld_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+def status(outcome: Outcome, moments: Moments, now: datetime) -> ResultStatus:
+    """Where a result with these facts stands at a moment.
+
+    What was withheld or revoked is so for everybody who can read that it was: a request that began a moment earlier,
+    or on a machine whose clock is behind, must not send it or show it any more.
+    """
+    if moments.released_at is None or now < moments.released_at:
         return ResultStatus.LOADED
-    if revoked_at is not None and revoked_at <= now:
+    if moments.revoked_at is not None:
         return ResultStatus.REVOKED
+    if moments.withheld_at is not None:
+        return ResultStatus.WITHHELD
     if outcome in (Outcome.PENDING, Outcome.WITHHELD):
         return ResultStatus(outcome.value)
     return ResultStatus.RELEASED

@@ -3,10 +3,12 @@
 `schema/` makes a type from any row that holds its columns, so one statement can answer a whole tree.
 """
 
+from models.candidate import LIVE_SHARE
+
 CANDIDATE = """
     candidate.id AS candidate_id, candidate.family_name, candidate.given_name, candidate.native_name,
     candidate.date_of_birth, candidate.email AS candidate_email, candidate.language AS candidate_language,
-    candidate.wants_updates"""
+    candidate.wants_updates, candidate.email_refused_at AS candidate_email_refused_at"""
 
 EXAM = """
     exam.code AS exam_code, exam.title AS exam_title, exam.former_title, exam.skills AS exam_skills,
@@ -26,7 +28,7 @@ ENTRY_JOINS = """
 RESULT = f"""
     result.id AS result_id, entry.candidate_id, result.outcome, result.statement_number, result.certificate_number,
     result.headline, result.grade, result.cefr, result.overall_score, result.version, result.released_at,
-    result.revoked_at, entry.exam_date, {EXAM}, {CENTRE},
+    result.withheld_at, result.revoked_at, entry.exam_date, {EXAM}, {CENTRE},
     (SELECT json_agg(json_build_array(skill_score.skill, skill_score.score) ORDER BY skill_score.id)
        FROM skill_score WHERE skill_score.result_id = result.id) AS skill_scores"""
 
@@ -37,9 +39,18 @@ INSTITUTION = """
     institution.parent_id, institution.kind AS institution_kind, institution.country, institution.city,
     institution.website, institution.timezone, institution.status AS institution_status"""
 
+# What of a result the live share with the viewer's institution lets be seen; null where there is none (S9).
+SCOPE = "share.includes_skills, share.includes_photo, share.allows_downloads"
+
+# Finds that share for a row of a result; the unique index `share_once` keeps it at one.
+SCOPE_JOIN = f"""
+    LEFT JOIN share ON share.result_id = result.id AND share.institution_id = :viewer_institution_id
+    AND {LIVE_SHARE}"""
+
 SHARE = f"""
     share.id AS share_id, share.sent_at, share.is_read, share.opened_at, share.withdrawn_at, share.expires_at,
-    share.consent_text, share.consent_version, share.consent_language, share.institution_name_shown,
+    share.expiry_told_at, share.purpose, share.reference, {SCOPE}, share.consent_text, share.consent_version,
+    share.consent_language, share.institution_name_shown,
     {CANDIDATE}, {INSTITUTION}, {RESULT.replace("entry.candidate_id, ", "")}"""
 
 SHARE_JOINS = f"""

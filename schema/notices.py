@@ -42,9 +42,13 @@ class Notice:
     text: str = strawberry.field(description="The notice in the language asked for, fit to be shown.")
 
 
-def notices_for(outcome: str, language: str) -> list[Notice]:
-    """The notices for an outcome (or `REVOKED`), in `en` or `ja`."""
+def notices_for(outcome: str, has_certificates: bool, language: str) -> list[Notice]:
+    """The notices for an outcome (or `REVOKED`) of an exam with or without certificates, in `en` or `ja`."""
     if language not in ("en", "ja"):
         raise bad_input("`language` must be en or ja.")
-    codes = SHOWN_WITH.get(outcome, ("WRONG_DETAILS",))
+    codes = [
+        code
+        for code in SHOWN_WITH.get(outcome, ("WRONG_DETAILS",))
+        if has_certificates or code != "CERTIFICATE_FOLLOWS"
+    ]
     return [Notice(code=code, text=NOTICES[code][language]) for code in codes]

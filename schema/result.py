@@ -9,7 +9,7 @@ import strawberry
 
 from engine.database import Row
 from models import result as rules
-from models.grades import shown_score
+from models.grades import has_certificates, shown_score
 from models.viewer import Viewer
 from schema import candidate, share
 from schema.arguments import Id, Language
@@ -92,8 +92,11 @@ class Result(Node):
     def of(cls, row: Row, viewer: Viewer) -> "Result":
         """The result of any row that holds the columns of results."""
         outcome = rules.Outcome[row["outcome"]]
-        status = rules.status(outcome, row["released_at"], row["revoked_at"], viewer.at)
+        moments = rules.Moments(row["released_at"], row["withheld_at"], row["revoked_at"])
+        status = rules.status(outcome, moments, viewer.at)
         stands = status is not rules.ResultStatus.REVOKED
+        if status is rules.ResultStatus.WITHHELD:
+            outcome = rules.Outcome.WITHHELD
         awarded = stands and outcome.has_award
         scale, score = row["scale_code"], row["overall_score"] if awarded else None
         return cls(
@@ -133,7 +136,8 @@ class Result(Node):
 
     @strawberry.field(description="What to know about this result, in the language asked for.")
     def notices(self, language: Language = "en") -> list[Notice]:
-        return notices_for(str(self.outcome.value) if self.outcome else "REVOKED", language)
+        outcome = str(self.outcome.value) if self.outcome else "REVOKED"
+        return notices_for(outcome, has_certificates(str(self.scale.value)), language)
 
     @strawberry.field(description="The candidate, if the viewer may see them.")
     async def candidate(self, info: Info) -> Annotated["Candidate", strawberry.lazy("schema.candidate")] | None:

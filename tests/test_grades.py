@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.exam import GradeBand
-from models.grades import Award, award, award_in_words, scale_of_exam, shown_score
+from models.grades import Award, award, award_in_words, has_certificates, scale_of_exam, shown_score
 from resolvers import exams
 
 Line = dict[str, str]
@@ -160,6 +160,8 @@ def test_every_exam_with_scores_has_bands_within_its_scale() -> None:
     for exam in csv.DictReader((folder / "exams.csv").read_text().splitlines()):
         scale, lines = scales[exam["scale"]], lines_of(scale_of_exam(exam["code"]))
         assert bool(lines) == bool(scale["overall_max"]), exam["code"]
+        gives = not lines or any(line["certificate"] == "yes" for line in lines)  # DELTA has words in place of bands
+        assert has_certificates(exam["scale"]) is gives, exam["code"]
         for line in lines:
             assert int(scale["overall_min"]) <= int(line["min"]) <= int(line["max"]) <= int(scale["overall_max"])
 

@@ -231,13 +231,17 @@ async def test_a_result_that_is_not_decided_or_withheld_cannot_be_sent(
     assert await nothing_was_sent()
 
 
-async def test_a_result_can_be_sent_until_the_moment_it_is_revoked(sender: Sender, clock: ControlledClock) -> None:
-    """S8."""
-    await Result.filter(id=sender.result.id).update(revoked_at=clock())
-    refused = await sender.send()
-    assert (refused["__typename"], refused["status"]) == ("ResultNotSendable", "REVOKED")
+@pytest.mark.parametrize(("moment", "status"), [("revoked_at", "REVOKED"), ("withheld_at", "WITHHELD")])
+async def test_what_was_withheld_or_revoked_is_not_sent_by_a_request_that_began_before(
+    sender: Sender, clock: ControlledClock, moment: str, status: str
+) -> None:
+    """S8: a request may have waited for the very order that revokes the result."""
+    for later in (timedelta(0), timedelta(seconds=1)):
+        await Result.filter(id=sender.result.id).update(**{moment: clock() + later})
+        refused = await sender.send()
+        assert (refused["__typename"], refused["status"]) == ("ResultNotSendable", status)
     assert await nothing_was_sent()
-    await Result.filter(id=sender.result.id).update(revoked_at=clock() + timedelta(seconds=1))
+    await Result.filter(id=sender.result.id).update(**{moment: None})
     assert (await sender.send())["__typename"] == "ResultSent"
 
 
