@@ -41,6 +41,10 @@ class WrongLogin(Refusal):
     message = "The log-in name or the password is wrong. The Secret Number is never a password."
 
 
+class WrongPassword(Refusal):
+    message = "This is not your current password."
+
+
 class LoginLocked(Refusal):
     """Too many wrong passwords in a row (A4). `locked_until` is a moment in UTC."""
 

@@ -1,6 +1,6 @@
 """Letters waiting to be mailed: rows written in the transaction that causes them, sent after it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,12 +8,12 @@ from tortoise import fields
 
 from models.base import Table
 from models.candidate import Candidate
-from models.session import RESET_VALID
+from models.session import EMAIL_CHANGE_VALID, RESET_VALID
 from models.verifier import VerifierUser
 from models.viewer import Kind, Viewer, Visible, visible
 
 # How long after it was written the link of a letter works; the others hold none, or one that does not end.
-LINK_VALID = {"password_reset": RESET_VALID, "confirm_address": timedelta(hours=24)}
+LINK_VALID = {"password_reset": RESET_VALID, "confirm_address": EMAIL_CHANGE_VALID}
 # Letters about the very address that they go to: no other ever gets them.
 OF_ONE_ADDRESS = frozenset({"address_changed", "confirm_address"})
 

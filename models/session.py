@@ -1,4 +1,4 @@
-"""Log-in sessions and password resets; only hashes of tokens are stored (G3)."""
+"""Log-in sessions, and what mailed links do; only hashes of tokens are stored, and of links nothing (G3)."""
 
 import base64
 import binascii
@@ -16,6 +16,7 @@ from models.verifier import StaffUser, VerifierUser
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 RESET_VALID = timedelta(minutes=60)
+EMAIL_CHANGE_VALID = timedelta(hours=24)
 
 
 class Session(Table):
@@ -72,14 +73,33 @@ class EmailChange(Table):
 
 
 def reset_token(reset_id: UUID) -> str:
-    """The token of a reset link. Sealed with the service's key, so it need not be stored to be mailed again."""
-    return base64.urlsafe_b64encode(reset_id.bytes + keys.seal("password-reset", str(reset_id))).decode()
+    """The token of a reset link."""
+    return _token("password-reset", reset_id)
 
 
 def reset_of(token: str) -> UUID | None:
     """The reset that a token belongs to; None for anything we did not make."""
+    return _id_of("password-reset", token)
+
+
+def email_change_token(change_id: UUID) -> str:
+    """The token of a link that confirms a new e-mail address."""
+    return _token("email-change", change_id)
+
+
+def email_change_of(token: str) -> UUID | None:
+    """The change of address that a token belongs to; None for anything we did not make."""
+    return _id_of("email-change", token)
+
+
+def _token(purpose: str, id: UUID) -> str:
+    """Sealed with the service's key for one purpose, so it need not be stored to be mailed again."""
+    return base64.urlsafe_b64encode(id.bytes + keys.seal(purpose, str(id))).decode()
+
+
+def _id_of(purpose: str, token: str) -> UUID | None:
     try:
-        reset_id = UUID(bytes=base64.urlsafe_b64decode(token.encode("ascii"))[:16])
+        id = UUID(bytes=base64.urlsafe_b64decode(token.encode("ascii"))[:16])
     except (binascii.Error, ValueError):
         return None
-    return reset_id if hmac.compare_digest(reset_token(reset_id), token) else None
+    return id if hmac.compare_digest(_token(purpose, id), token) else None

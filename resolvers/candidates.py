@@ -21,9 +21,9 @@ from models.candidate import LANGUAGES, Candidate
 from models.consent import TERMS_VERSION
 from models.entry import ID_NUMBER, SECRET_NUMBER, sealed_secret, written_id_number, written_secret_number
 from models.passwords import forms_of_name, password_problems
-from models.session import RESET_VALID, PasswordReset, reset_of
+from models.session import PasswordReset, reset_of
 from models.viewer import Kind, Viewer
-from resolvers import columns, letters, sessions
+from resolvers import columns, letters, links, passwords, sessions
 from resolvers.reading import Source
 
 SOURCE = Source(Candidate, f"SELECT {columns.CANDIDATE} FROM candidate", "candidate.id", "candidate_id")
@@ -171,15 +171,23 @@ async def request_password_reset(viewer: Viewer, id_number: str) -> None:
         raise TooManyTries(RESETS_BY_ADDRESS.ends_at(viewer.at))
     id_number = written_id_number(id_number)
     wanted = await RESETS_BY_ID_NUMBER.count(keys.hashed(id_number).hex(), viewer.at)
-    account = await database.row(
-        """SELECT candidate.id, candidate.email, candidate.language FROM entry
-           JOIN candidate ON candidate.id = entry.candidate_id
+    candidate_id = await database.value(
+        """SELECT candidate.id FROM entry JOIN candidate ON candidate.id = entry.candidate_id
            WHERE entry.id_number = :id_number AND entry.claimed_at IS NOT NULL AND candidate.closed_at IS NULL""",
         id_number=id_number,
     )
-    if account is None or not wanted:
-        return
+    if candidate_id is not None and wanted:
+        await _send_reset(viewer, candidate_id)
+
+
+async def _send_reset(viewer: Viewer, candidate_id: UUID) -> None:
     async with database.transaction():
+        # Locked, so that no link goes to an address that is being changed, whose open links have ended already.
+        account = await database.row(
+            "SELECT id, email, language FROM candidate WHERE id = :id AND closed_at IS NULL FOR SHARE", id=candidate_id
+        )
+        if account is None:
+            return
         reset = await PasswordReset.create(candidate_id=account["id"], asked_at=viewer.at)
         facts = {"reset_id": str(reset.id)}
         receiver = letters.Receiver(account["email"], account["language"], candidate_id=account["id"])
@@ -192,43 +200,25 @@ async def reset_password(viewer: Viewer, token: str, password: str, again: str) 
     Raises InvalidInput or LinkNotValid.
     """
     reset_id = reset_of(token)
-    personal = await database.row(
-        """SELECT candidate.*, array(SELECT id_number FROM entry WHERE entry.candidate_id = candidate.id) AS numbers
+    account = await database.row(
+        """SELECT candidate.id, array(SELECT id_number FROM entry WHERE entry.candidate_id = candidate.id) AS numbers
            FROM password_reset JOIN candidate ON candidate.id = password_reset.candidate_id
            WHERE password_reset.id = :id AND candidate.closed_at IS NULL""",
         id=reset_id,
     )
-    if reset_id is None or personal is None:
+    if reset_id is None or account is None:
         raise LinkNotValid
-    forbidden = forms_of_name(personal["given_name"], personal["family_name"], personal["native_name"])
-    forbidden += [personal["email"], *personal["numbers"]]
-    if problems := password_problems(password, again, forbidden):
-        raise InvalidInput(problems)
-    await _use_reset(viewer, reset_id, personal["id"], await hashing.hash_password(password))
-    for number in personal["numbers"]:
+    await passwords.check(Kind.CANDIDATE, account["id"], password, again)
+    await _use_reset(viewer, reset_id, account["id"], await hashing.hash_password(password))
+    for number in account["numbers"]:
         await forget(sessions.LOGIN_LOCKS[Kind.CANDIDATE], number)
 
 
 async def _use_reset(viewer: Viewer, reset_id: UUID, candidate_id: UUID, password_hash: str) -> None:
     async with database.transaction():
         # First, so that of two links used at once one waits here for the other.
-        await Candidate.filter(id=candidate_id).update(password_hash=password_hash)
-        used = await database.row(
-            """UPDATE password_reset SET used_at = :now
-               WHERE id = :id AND used_at IS NULL AND asked_at > :asked_after RETURNING id""",
-            id=reset_id,
-            now=viewer.at,
-            asked_after=viewer.at - RESET_VALID,
-        )
-        if used is None:
+        open_accounts = Candidate.filter(id=candidate_id, closed_at__isnull=True)
+        if not await open_accounts.update(password_hash=password_hash):
             raise LinkNotValid
-        await database.rows(
-            "UPDATE session SET ended_at = :now WHERE candidate_id = :id AND ended_at IS NULL",
-            now=viewer.at,
-            id=candidate_id,
-        )
-        await database.rows(  # one link used ends the others
-            "UPDATE password_reset SET used_at = :now WHERE candidate_id = :id AND used_at IS NULL",
-            now=viewer.at,
-            id=candidate_id,
-        )
+        await links.use("password_reset", reset_id, viewer.at)
+        await passwords.settle(Kind.CANDIDATE, candidate_id, viewer.at)

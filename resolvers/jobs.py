@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from engine.jobs import Job, Schedule
-from resolvers import letters, news, purges, shares
+from resolvers import letters, news, notices, purges, shares
 
 SCHEDULES = [
     Schedule("tell of new shares", "* * * * * */3", news.look),
@@ -22,4 +22,4 @@ def jobs(send: letters.Send, public_url: str, mail_seconds: float) -> list[Job]:
     async def letter(facts: Mapping[str, Any], now: datetime) -> timedelta | None:
         return await letters.deliver(UUID(facts["id"]), send, public_url, now, mail_seconds)
 
-    return [Job(letters.JOB, letter)]
+    return [Job(letters.JOB, letter), Job(notices.LOCKED, notices.write_of_lock)]

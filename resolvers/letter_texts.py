@@ -7,8 +7,8 @@ from uuid import UUID
 
 from engine.database import Row
 from mailers import letters
-from mailers.letters import Envelope, Mail, News, Period
-from models.session import reset_token
+from mailers.letters import Account, Envelope, Mail, News, Period
+from models.session import email_change_token, reset_token
 from models.verifier import unsubscribe_token
 
 Facts = Mapping[str, Any]
@@ -29,6 +29,24 @@ def _password_reset(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
     return letters.password_reset(envelope, f"{public_url}/reset-password#{token}")
 
 
+def _confirm_address(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    token = email_change_token(UUID(facts["change_id"]))
+    return letters.confirm_address(envelope, f"{public_url}/confirm-email#{token}")
+
+
+def _address_changed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.address_changed(envelope)
+
+
+def _password_changed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.password_changed(envelope, envelope.written_at, Account(facts["account"]))
+
+
+def _login_locked(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    locked_until = datetime.fromisoformat(facts["locked_until"])
+    return letters.login_locked(envelope, locked_until, Account(facts["account"]))
+
+
 def _new_shares(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
     news = News(
         institution=facts["institution"],
@@ -45,4 +63,11 @@ def _new_shares(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
     return letters.new_shares(envelope, news, f"{public_url}/inbox", stop)
 
 
-KINDS: dict[str, Compose] = {"password_reset": _password_reset, "new_shares": _new_shares}
+KINDS: dict[str, Compose] = {
+    "password_reset": _password_reset,
+    "confirm_address": _confirm_address,
+    "address_changed": _address_changed,
+    "password_changed": _password_changed,
+    "login_locked": _login_locked,
+    "new_shares": _new_shares,
+}

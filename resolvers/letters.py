@@ -16,6 +16,7 @@ from engine.jobs import enqueue, enqueue_all
 from errors import Unavailable
 from mailers.letters import Mail
 from mailers.post import AddressRefused, Refused, TryLater
+from models.base import new_id
 from models.letter import WAITING, Letter
 from resolvers.letter_texts import composed
 
@@ -41,9 +42,15 @@ class Receiver:
     verifier_id: UUID | None = None
 
 
-async def write(kind: str, receiver: Receiver, facts: dict[str, Any], now: datetime) -> UUID:
-    """Have a letter sent once the surrounding transaction has committed; never put a secret into `facts`."""
-    letter = await Letter.create(
+async def write(
+    kind: str, receiver: Receiver, facts: dict[str, Any], now: datetime, letter_id: UUID | None = None
+) -> UUID:
+    """Have a letter sent once the surrounding transaction has committed; never put a secret into `facts`.
+
+    A job, which may run twice, hands in the `letter_id`: a letter that is there already is not written again.
+    """
+    letter = Letter(
+        id=letter_id or new_id(),
         kind=kind,
         address=receiver.address,
         language=receiver.language,
@@ -53,6 +60,7 @@ async def write(kind: str, receiver: Receiver, facts: dict[str, Any], now: datet
         written_at=now,
         next_try_at=now,
     )
+    await Letter.bulk_create([letter], ignore_conflicts=True)
     await enqueue(JOB, *_job(letter.id))
     return letter.id
 

@@ -9,12 +9,14 @@ from strawberry.schema.config import StrawberryConfig
 from schema import entities
 from schema.candidate import CandidateMutation, CandidateQuery
 from schema.context import Info
+from schema.details import DetailsMutation
 from schema.entities import ENTITIES, NodeQuery
 from schema.exam import ExamQuery
 from schema.execution import Executor
 from schema.extensions import EXTENSIONS
 from schema.institution import InstitutionQuery
 from schema.letter import LetterMutation
+from schema.password import PasswordMutation
 from schema.refusals import TYPES, handlers
 from schema.result import ResultQuery
 from schema.session import SessionMutation, SessionQuery
@@ -54,7 +56,15 @@ class Query(
 
 
 @strawberry.type(description="What can be ordered. Each answers with its success or with a `Refusal`.")
-class Mutation(SessionMutation, CandidateMutation, ShareMutation, OrganisationMutation, LetterMutation):
+class Mutation(
+    SessionMutation,
+    CandidateMutation,
+    DetailsMutation,
+    PasswordMutation,
+    ShareMutation,
+    OrganisationMutation,
+    LetterMutation,
+):
     pass
 
 

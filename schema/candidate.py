@@ -1,6 +1,6 @@
 """Candidates, and what they do with their account."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 OWN = "Only for the candidate and for staff; null for others."
 
 
+def _is_own(candidate_id: UUID, viewer: Viewer) -> bool:
+    """Whether the account's details are for this viewer."""
+    return viewer.kind is Kind.STAFF or viewer.id == candidate_id
+
+
 @strawberry.federation.type(
     keys=["id"],
     description="A person who sat, or is entered for, an exam. Names are never translated. "
@@ -49,12 +54,16 @@ class Candidate(Node):
     email: str | None = strawberry.field(description=f"E-mail address. {OWN}")
     language: str | None = strawberry.field(description=f"Language of letters, {LANGUAGE_DESCRIPTION} {OWN}")
     wants_updates: bool | None = strawberry.field(description=f"Whether marketing mail is wanted. {OWN}")
+    email_refused_at: datetime | None = strawberry.field(
+        description="When mail to this address was refused for good, so that letters do not arrive there: give another "
+        f"address. UTC; null as long as mail is taken. {OWN}"
+    )
     key: strawberry.Private[UUID]
 
     @classmethod
     def of(cls, row: Row, viewer: Viewer) -> "Candidate":
         """The candidate of any row that holds the columns of candidates; details of the account only for themselves."""
-        own = viewer.kind is Kind.STAFF or viewer.id == row["candidate_id"]
+        own = _is_own(row["candidate_id"], viewer)
         return cls(
             id=global_id("Candidate", row["candidate_id"]),
             family_name=row["family_name"],
@@ -65,6 +74,7 @@ class Candidate(Node):
             email=row["candidate_email"] if own else None,
             language=row["candidate_language"] if own else None,
             wants_updates=row["wants_updates"] if own else None,
+            email_refused_at=row["candidate_email_refused_at"] if own else None,
             key=row["candidate_id"],
         )
 
@@ -75,9 +85,16 @@ class Candidate(Node):
         row = await info.context.loaders.candidate.load(key) if key else None
         return None if row is None else cls.of(row, info.context.viewer)
 
+    @strawberry.field(
+        description="New e-mail address that was asked for within 24 hours and has yet to be confirmed by the mailed "
+        f"link; until then `email` counts. {OWN}"
+    )
+    async def pending_email(self, info: Info) -> str | None:
+        return await info.context.loaders.pending_email.load(self.key)
+
     @strawberry.field(description=f"Entries, latest exam first. {OWN}", directives=[list_of(20)])
     async def entries(self, info: Info) -> list[Entry] | None:
-        if info.context.viewer.kind is not Kind.STAFF and info.context.viewer.id != self.key:
+        if not _is_own(self.key, info.context.viewer):
             return None
         return [Entry.of(row) for row in await info.context.loaders.entries_of.load(self.key) or []]
 

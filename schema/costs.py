@@ -7,6 +7,7 @@ from strawberry.federation.schema_directives import Cost, ListSize
 from strawberry.types.unset import UNSET
 
 HASHING = Cost(weight=100)  # a password is hashed: 50 ms of one core
+HASHING_TWICE = Cost(weight=200)
 SEARCH = Cost(weight=10)
 COUNT = Cost(weight=10)  # rows are counted, not read
 SIZED_FIELDS = ("edges",)

@@ -9,7 +9,18 @@ from strawberry.dataloader import DataLoader
 
 from engine.database import Row
 from models.viewer import Viewer
-from resolvers import candidates, entries, exams, institutions, parked_mail, results, shares, templates, verifiers
+from resolvers import (
+    candidates,
+    details,
+    entries,
+    exams,
+    institutions,
+    parked_mail,
+    results,
+    shares,
+    templates,
+    verifiers,
+)
 from resolvers.pages import Page, Place
 
 K = TypeVar("K")
@@ -42,6 +53,11 @@ class Loaders:
     def candidate(self) -> DataLoader[UUID, Row | None]:
         """Candidates by id."""
         return self._rows(candidates.by_ids)
+
+    @cached_property
+    def pending_email(self) -> DataLoader[UUID, str | None]:
+        """The address of a candidate that waits to be confirmed."""
+        return self._rows(details.pending_emails)
 
     @cached_property
     def entry(self) -> DataLoader[UUID, Row | None]:

@@ -74,6 +74,11 @@ class WrongLogin(Refusal):
     pass
 
 
+@refuses(errors.WrongPassword, "The current password is wrong; this counts as a wrong try to log in.")
+class WrongPassword(Refusal):
+    pass
+
+
 @refuses(errors.LoginLocked, "More than three wrong passwords in a row: locked for 30 minutes, for right ones too.")
 class LoginLocked(Refusal):
     locked_until: datetime = strawberry.field(description=LOCKED_UNTIL)
@@ -91,7 +96,7 @@ class RegistrationLocked(Refusal):
     )
 
 
-@refuses(errors.TooManyTries, "A limit of rate for this client or the whole service was reached.")
+@refuses(errors.TooManyTries, "A limit of rate for this client, this account or the whole service was reached.")
 class TooManyTries(Refusal):
     retry_after: datetime = strawberry.field(description=LOCKED_UNTIL)
 

@@ -18,6 +18,7 @@ from models.consent import CONSENT_VERSION as VERSION
 from models.entry import Centre, Entry
 from models.institution import Institution, InstitutionStatus
 from models.result import Outcome
+from models.session import EmailChange
 from models.share import Share
 from models.template import DownloadFormat, DownloadTemplate
 from models.verifier import StaffUser, VerifierUser
@@ -119,9 +120,12 @@ async def _candidate(scene: Scene) -> None:
     """The candidate that it is all about, with two entries and results."""
     names: dict[str, Any] = {"family_name": "Hiddenfamily", "given_name": "Hiddengiven", "native_name": "秘密葵"}
     born, email = date(1971, 3, 9), "hiddencandidate@mail.example"
-    candidate = await scene.world.candidate(**names, date_of_birth=born, email=email)
+    refused_at = scene.world.clock() - timedelta(days=1, microseconds=271828)
+    candidate = await scene.world.candidate(**names, date_of_birth=born, email=email, email_refused_at=refused_at)
     scene.keep("candidate", candidate, *names.values(), str(born))
-    scene.texts["account"] = {email}
+    pending = "hiddennewaddress@mail.example"
+    await EmailChange.create(candidate_id=candidate.id, new_email=pending, asked_at=scene.world.clock())
+    scene.texts["account"] = {email, pending, f"{refused_at:.%f}"}
     for number, exam_date in ((1, date(2026, 8, 7)), (2, date(2026, 8, 8))):
         entry = await _entry(scene, candidate, number, exam_date)
         await _result(scene, entry, number)
@@ -334,6 +338,9 @@ WAYS = {
     **{f"Query.node {name}": _node(name) for name in ENTITIES},
     **{f"Query._entities {name}": _entities(name) for name in ENTITIES},
     "Mutation.register": Way("register(input: $input)", "($input: RegisterInput!)", _registrations),
+    "Mutation.changeMyDetails": Way(
+        "changeMyDetails(input: $input)", "($input: ChangeMyDetailsInput!)", lambda *_: [{"input": {"language": "en"}}]
+    ),
     "Mutation.logIn": Way(
         "logIn(input: $input)", "($input: LogInInput!)",
         _log_in("logIn", "idNumber", lambda scene, _: str(scene.rows["entry 1"].id_number)),

@@ -34,7 +34,9 @@ SHARED = {name for name in OWN_ROWS if name.startswith("share with")}
 # Staff are no rows of ours, and an institution that can be found is public.
 WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions"}
 # Paths that answer without knowing who asks, and hold no rows.
-PUBLIC_PATHS = {"/healthz", "/readyz", "/reset-password", "/pages", "/inbox", "/unsubscribe/{token:path}"}
+PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-email", "/inbox"} | {
+    "/unsubscribe/{token:path}"
+}
 
 
 @dataclass(frozen=True)
@@ -289,7 +291,7 @@ async def test_no_other_path_answers_with_rows(app: Starlette) -> None:
 async def test_verifiers_never_see_a_candidates_account(scene: Scene, app: Starlette, client: Client) -> None:
     """On every path to a candidate: no e-mail address, language, wishes or entries."""
     private = {name for name, field in fields_of("Candidate").items() if (field.description or "").endswith(OWN)}
-    assert private == {"email", "language", "wantsUpdates", "entries"}
+    assert private == {"email", "pendingEmail", "emailRefusedAt", "language", "wantsUpdates", "entries"}
     told = await everything_told(scene, app, client, Asker(scene.tokens["home user"]))
     for way, answer in told.items():
         people = [one for one in answer.objects() if one.get("__typename") == "Candidate"]

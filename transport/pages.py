@@ -23,6 +23,11 @@ async def reset_password(_request: Request) -> Response:
     return FileResponse(FOLDER / "reset-password.html", headers=HEADERS)
 
 
+async def confirm_email(_request: Request) -> Response:
+    """Where the link to confirm a new e-mail address leads; opening it changes nothing."""
+    return FileResponse(FOLDER / "confirm-email.html", headers=HEADERS)
+
+
 async def inbox(request: Request) -> Response:
     """Where mails about new shares lead: a small inbox, or the deployment's own."""
     services: Services = request.app.state.services
@@ -35,6 +40,7 @@ def routes() -> list[BaseRoute]:
     """The pages and what they are made of."""
     return [
         Route("/reset-password", reset_password, methods=["GET"]),
+        Route("/confirm-email", confirm_email, methods=["GET"]),
         Route("/inbox", inbox, methods=["GET"]),
         Mount("/pages", StaticFiles(directory=FOLDER)),
     ]
