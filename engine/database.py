@@ -6,7 +6,7 @@ can be put into any of them; a name that is not given is a bug and says so.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -94,6 +94,16 @@ async def _fetch(client: Any, text: str, values: list[Any]) -> list[Row]:
     async with client.acquire_connection() as connection:
         found: list[Row] = await connection.fetch(text, *values)
         return found
+
+
+async def many(statement: str, named: Sequence[Mapping[str, Any]]) -> None:
+    """One statement for each of these sets of values, all or nothing, sent at once; for those that answer no rows.
+
+    Raises Unavailable when the database cannot be reached.
+    """
+    text, names = numbered(statement)
+    async with get_connections().get("default").acquire_connection() as connection:
+        await connection.executemany(text, [[one[name] for name in names] for one in named])
 
 
 def _is_read(text: str) -> bool:

@@ -11,7 +11,7 @@ from tortoise.models import Model
 from engine import database
 from engine.database import Row
 from errors import NotAllowed, NotLoggedIn
-from models.visit import About, Visit
+from models.visit import Visit
 
 M = TypeVar("M", bound=Model)
 
@@ -45,7 +45,7 @@ class Viewer:
     def saw(self, candidate_id: UUID, result_id: UUID | None = None, version: int | None = None) -> None:
         """Keep for the trail whose data this viewer is shown; candidates, who see their own, leave none."""
         if self.kind is not Kind.CANDIDATE:
-            self.visit.shown.add(About(candidate_id, result_id, version))
+            self.visit.shown.add(candidate_id, result_id, version)
 
     @property
     def named(self) -> dict[str, Any]:

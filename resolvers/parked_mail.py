@@ -10,9 +10,11 @@ from engine import database
 from engine.database import Row
 from errors import InvalidInput, Problem
 from models.letter import OF_ONE_ADDRESS, Letter, link_is_dead
+from models.trail import TrailAct
 from models.verifier import VerifierStatus
 from models.viewer import Kind, Viewer
-from resolvers import columns, letters
+from models.visit import About
+from resolvers import columns, letters, trail
 from resolvers.pages import Page, Place, page_of
 from resolvers.reading import Source
 
@@ -75,6 +77,8 @@ async def resend(viewer: Viewer, ids: Sequence[UUID]) -> Resent:
         addresses = {id: _address_now(letter) for id, letter in found.items() if id not in whys}
         if addresses:
             await letters.start_over(addresses, viewer.at)
+            owners = [found[id]["candidate_id"] for id in addresses]
+            await trail.note(viewer, TrailAct.CHANGED, [About(owner) for owner in owners if owner is not None])
     return Resent(list(addresses), whys)
 
 

@@ -1,12 +1,16 @@
 """The trail: writing who saw or did what, and asking it who holds a version of a result (G1, R11)."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from engine import database
+from engine.together import Together
 from models.trail import BOARD_CHAIN, TrailAct
 from models.viewer import Kind, Viewer
-from models.visit import About
+from models.visit import About, Shown
+
+Entry = dict[str, Any]
 
 HOLDING = (TrailAct.READ, TrailAct.OPENED, TrailAct.LOOKED_UP, TrailAct.DOWNLOADED, TrailAct.PULLED)
 INSERT = """
@@ -21,15 +25,34 @@ async def note(viewer: Viewer, act: TrailAct, about: Iterable[About], purpose: s
 
     What it names counts as told: the operation leaves no READ of the same besides.
     """
-    named = set(about)
-    if named:
-        await database.rows(INSERT, **_entry(viewer, act, named, purpose))
-        viewer.visit.noted |= named
+    named = Shown()
+    for one in about:
+        named.add(*one)
+        viewer.visit.noted.add(*one)
+    if named.candidates or named.results:
+        await _insert([_entry(viewer, act, named, purpose)])
 
 
-def _entry(viewer: Viewer, act: TrailAct, about: set[About], purpose: str | None = None) -> dict[str, object]:
+async def settle(viewers: Iterable[Viewer]) -> None:
+    """Leave in the trail what these viewers were shown; before this returns, none of it may be told to them.
+
+    Raises Unavailable.
+    """
+    for viewer in viewers:
+        left = viewer.visit.take()
+        if left.candidates or left.results:
+            await _readers.add(_entry(viewer, TrailAct.READ, left))
+
+
+async def _insert(entries: list[Entry]) -> None:
+    await database.many(INSERT, entries)
+
+
+_readers = Together(_insert)
+
+
+def _entry(viewer: Viewer, act: TrailAct, about: Shown, purpose: str | None = None) -> Entry:
     """The columns of one entry; never scores, names, secrets or passwords."""
-    results = sorted({(one.result_id, one.version) for one in about if one.result_id is not None})
     return {
         "chain": viewer.institution_id or BOARD_CHAIN,
         "act": act.value,
@@ -37,9 +60,9 @@ def _entry(viewer: Viewer, act: TrailAct, about: set[About], purpose: str | None
         "viewer_kind": _kind(viewer),
         "viewer_id": viewer.id,
         "institution_id": viewer.institution_id,
-        "candidates": sorted({one.candidate_id for one in about}),
-        "results": [result_id for result_id, _ in results],
-        "versions": [version for _, version in results],
+        "candidates": list(about.candidates.union(about.results.values())),
+        "results": [result_id for result_id, _ in about.results],
+        "versions": [version for _, version in about.results],
         "path": viewer.visit.path,
         "address": viewer.address,
         "request_id": viewer.visit.request_id,

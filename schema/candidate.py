@@ -63,6 +63,7 @@ class Candidate(Node):
     @classmethod
     def of(cls, row: Row, viewer: Viewer) -> "Candidate":
         """The candidate of any row that holds the columns of candidates; details of the account only for themselves."""
+        viewer.saw(row["candidate_id"])
         own = _is_own(row["candidate_id"], viewer)
         return cls(
             id=global_id("Candidate", row["candidate_id"]),
@@ -96,7 +97,8 @@ class Candidate(Node):
     async def entries(self, info: Info) -> list[Entry] | None:
         if not _is_own(self.key, info.context.viewer):
             return None
-        return [Entry.of(row) for row in await info.context.loaders.entries_of.load(self.key) or []]
+        rows = await info.context.loaders.entries_of.load(self.key) or []
+        return [Entry.of(row, info.context.viewer) for row in rows]
 
     @strawberry.field(description="Results that the viewer may see, latest exam first.", directives=[list_of(20)])
     async def results(self, info: Info) -> list[Annotated["Result", strawberry.lazy("schema.result")]]:

@@ -8,6 +8,7 @@ import strawberry
 from engine.clock import Clock
 from engine.events import Hub
 from models.viewer import Viewer
+from resolvers import trail
 from resolvers.journal import JournalEvent
 from schema.loaders import Loaders
 
@@ -39,10 +40,24 @@ class Context:
     production: bool = False
     cost: Cost | None = None
     cookie: NewCookie | None = None
+    path: str = ""  # what is asked, as the trail says it
+    earlier: list[Viewer] = field(default_factory=list)  # who was asking before a log-in or log-out of this operation
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loaders = Loaders(self.viewer)
+        self.become(self.viewer)
+
+    def become(self, viewer: Viewer) -> None:
+        """Go on as this viewer; what another one was shown so far stays theirs in the trail."""
+        if viewer is not self.viewer:
+            self.earlier.append(self.viewer)
+        self.viewer = viewer
+        self.viewer.visit.path, self.viewer.visit.request_id = self.path, self.request_id
+        self.loaders = Loaders(viewer)
+
+    async def settle(self) -> None:
+        """Leave in the trail what was shown; nothing of it may be told before. Raises Unavailable."""
+        await trail.settle([*self.earlier, self.viewer])
 
     def renew(self) -> None:
         """Take a new moment and empty loaders, for the next event of a stream."""

@@ -5,6 +5,7 @@ from datetime import date, datetime
 import strawberry
 
 from engine.database import Row
+from models.viewer import Viewer
 from schema.context import Info
 from schema.exam import Exam
 from schema.ids import global_id, key_of
@@ -35,8 +36,9 @@ class Entry(Node):
     claimed_at: datetime | None = strawberry.field(description="When its candidate claimed it, UTC.")
 
     @classmethod
-    def of(cls, row: Row) -> "Entry":
+    def of(cls, row: Row, viewer: Viewer) -> "Entry":
         """The entry of any row that holds the columns of entries."""
+        viewer.saw(row["candidate_id"])
         return cls(
             id=global_id("Entry", row["entry_id"]),
             id_number=row["id_number"],
@@ -53,4 +55,4 @@ class Entry(Node):
         """The entry with this id, if the viewer may see it."""
         key = key_of(id, "Entry")
         row = await info.context.loaders.entry.load(key) if key else None
-        return None if row is None else cls.of(row)
+        return None if row is None else cls.of(row, info.context.viewer)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import strawberry
 
 from engine.database import Row
+from models.viewer import Viewer
 from resolvers import parked_mail
 from resolvers.pages import Page, cursor_of
 from schema import candidate, verifier
@@ -63,8 +64,10 @@ class Letter(Node):
     verifier_key: strawberry.Private[UUID | None]
 
     @classmethod
-    def of(cls, row: Row) -> "Letter":
+    def of(cls, row: Row, viewer: Viewer) -> "Letter":
         """The mail of any row that holds the columns of letters."""
+        if row["candidate_id"] is not None:
+            viewer.saw(row["candidate_id"])
         return cls(
             id=global_id("Letter", row["letter_id"]),
             kind=row["letter_kind"],
@@ -87,7 +90,7 @@ class Letter(Node):
         """The mail with this id, if the viewer may see it."""
         key = key_of(id, "Letter")
         row = await info.context.loaders.letter.load(key) if key else None
-        return None if row is None else cls.of(row)
+        return None if row is None else cls.of(row, info.context.viewer)
 
     @strawberry.field(description="The candidate whose account it goes to, if it is one's.")
     async def candidate(self, info: Info) -> Annotated["Candidate", strawberry.lazy("schema.candidate")] | None:
@@ -120,9 +123,9 @@ class ParkedMailConnection:
     page_info: PageInfo = strawberry.field(description="Where the page lies.")
 
     @classmethod
-    def of(cls, page: Page) -> "ParkedMailConnection":
+    def of(cls, page: Page, viewer: Viewer) -> "ParkedMailConnection":
         """A page as a connection."""
-        nodes = [Letter.of(row) for row in page.rows]
+        nodes = [Letter.of(row, viewer) for row in page.rows]
         return cls(
             edges=[ParkedMailEdge(node=node, cursor=node.cursor) for node in nodes],
             page_info=page_info([node.cursor for node in nodes], page.has_next),

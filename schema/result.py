@@ -91,6 +91,7 @@ class Result(Node):
     @classmethod
     def of(cls, row: Row, viewer: Viewer) -> "Result":
         """The result of any row that holds the columns of results."""
+        viewer.saw(row["candidate_id"], row["result_id"], row["version"])
         outcome = rules.Outcome[row["outcome"]]
         moments = rules.Moments(row["released_at"], row["withheld_at"], row["revoked_at"])
         status = rules.status(outcome, moments, viewer.at)

@@ -69,7 +69,7 @@ class LoggedIn:
 
 def start_session(info: Info, logged_in: sessions.LoggedIn, use_cookie: bool) -> LoggedIn:
     """Answer with a new session, which the rest of this operation uses too."""
-    info.context.viewer = logged_in.viewer
+    info.context.become(logged_in.viewer)
     info.context.renew()
     if use_cookie:
         info.context.cookie = NewCookie(logged_in.token, logged_in.ends_at)
@@ -149,6 +149,6 @@ class SessionMutation:
     async def log_out(self, info: Info, input: Input[LogOutInput]) -> LogOutPayload:
         ended = await sessions.log_out(info.context.viewer, input.everywhere)
         info.context.cookie = NewCookie("", info.context.viewer.at)
-        info.context.viewer = Asker(Kind.ANONYMOUS, info.context.viewer.at, info.context.viewer.address)
+        info.context.become(Asker(Kind.ANONYMOUS, info.context.viewer.at, info.context.viewer.address))
         info.context.renew()
         return LoggedOut(sessions_ended=ended)

@@ -37,7 +37,7 @@ class Staff:
     ) -> ParkedMailConnection:
         wanted = str(state.value) if state else None
         found = await parked_mail.page(info.context.viewer, place(first, after), wanted, kind)
-        return ParkedMailConnection.of(found)
+        return ParkedMailConnection.of(found, info.context.viewer)
 
     @strawberry.field(
         description="Jobs that are held, by name; null for all but the board's staff.", directives=[list_of(10), COUNT]

@@ -241,7 +241,7 @@ async def test_hundred_mails_cost_no_more_statements_than_one(
             page = (await board.ask(query, n=number))["staff"]["parkedMail"]
         assert len(page["edges"]) == number
         counts.append(len(statements))
-    assert counts == [5, 5]  # the session, the page, candidates, verifiers, institutions
+    assert counts == [6, 6]  # the session, the page, candidates, verifiers, institutions, the trail
 
 
 @pytest.mark.parametrize("arguments", [{"first": 0}, {"first": 101}, {"after": "x"}, {"kind": "\0"}])

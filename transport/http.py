@@ -88,6 +88,7 @@ class GraphQLOverHTTP:
             request_id=request_id(request),
             production=self.services.settings.production,
             cost=operation.cost,
+            path=operation.path,
         )
 
     def _response(self, request: Request, result: Any, kind: str, context: Context) -> Response:
@@ -135,8 +136,9 @@ def may_introspect(connection: HTTPConnection, settings: Settings) -> bool:
 
 
 async def _executed(operation: Operation, context: Context) -> Any:
+    """The result, once it stands in the trail who was shown what."""
     asked = operation.asked
-    return await schema.execute(
+    result = await schema.execute(
         asked.query,
         variable_values=asked.variables,
         context_value=context,
@@ -144,6 +146,8 @@ async def _executed(operation: Operation, context: Context) -> Any:
         allowed_operation_types=[Allowed.QUERY, Allowed.MUTATION],
         operation_extensions=asked.extensions,
     )
+    await context.settle()
+    return result
 
 
 def _not_acceptable(type_: OperationType) -> str:

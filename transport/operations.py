@@ -3,7 +3,16 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphql import GraphQLError, OperationType
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationType,
+    SelectionSetNode,
+)
 
 from schema.build import schema
 from schema.context import Cost
@@ -29,6 +38,7 @@ class Operation:
     asked: GraphQLRequest
     type: OperationType
     cost: Cost
+    path: str  # what it asks for, as the trail says it
 
 
 def checked(asked: GraphQLRequest, may_introspect: bool) -> Operation:
@@ -36,12 +46,34 @@ def checked(asked: GraphQLRequest, may_introspect: bool) -> Operation:
     if asked.query is None:
         raise _refused(*_no_document(asked))
     parsed = document(asked.query)
-    type_ = operation_of(parsed.node, asked.operation_name).operation
+    operation = operation_of(parsed.node, asked.operation_name)
     measure = measured(schema._schema, parsed, asked.operation_name, asked.variables)
     _check_size(measure)
     if measure.introspects and not may_introspect:
         raise _refused("The schema is not open here.", "INTROSPECTION_DISABLED")
-    return Operation(asked, type_, Cost(measure.cost, MOST.cost))
+    path = f"{operation.operation.value} {', '.join(_roots(parsed.node, operation.selection_set))}"
+    return Operation(asked, operation.operation, Cost(measure.cost, MOST.cost), path)
+
+
+def _roots(node: DocumentNode, selected: SelectionSetNode) -> dict[str, None]:
+    """The names of the root fields, each once. No name that the client chose: one may be a person's."""
+    names: dict[str, None] = {}
+    spread: set[str] = set()
+    waiting = [selected]
+    while waiting:
+        for one in waiting.pop().selections:
+            if isinstance(one, FieldNode):
+                names[one.name.value] = None
+            elif isinstance(one, InlineFragmentNode):
+                waiting.append(one.selection_set)
+            elif isinstance(one, FragmentSpreadNode) and one.name.value not in spread:
+                spread.add(one.name.value)
+                waiting += [
+                    found.selection_set
+                    for found in node.definitions
+                    if isinstance(found, FragmentDefinitionNode) and found.name.value == one.name.value
+                ]
+    return names
 
 
 def _no_document(asked: GraphQLRequest) -> tuple[str, str]:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from graphql import GraphQLError
 from starlette.responses import Response, StreamingResponse
 from strawberry.types.graphql import OperationType
 
+from errors import Unavailable
 from schema.build import schema
 from schema.context import Context
+from schema.extensions import AWAY
 from transport.gates import asker
 from transport.negotiation import EVENTS, MULTIPART, VARY
 from transport.operations import Operation, formatted
@@ -86,6 +89,12 @@ async def _results(operation: Operation, context: Context) -> AsyncGenerator[dic
     )
     async with aclosing(source):
         async for result in source:
+            try:
+                await context.settle()
+            except Unavailable:
+                away = GraphQLError(AWAY, extensions={"code": "SERVICE_UNAVAILABLE", "requestId": context.request_id})
+                yield {"errors": [away.formatted]}
+                return
             yield formatted(result)
 
 

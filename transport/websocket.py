@@ -80,6 +80,7 @@ class Connection:
             request_id=request_id(self.request),
             production=self.services.settings.production,
             cost=operation.cost,
+            path=operation.path,
         )
 
 
@@ -164,6 +165,7 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         )
         async with contextlib.aclosing(source):
             async for result in source:
+                await context.settle()
                 if is_request_error(result):
                     await self._end(operation, [error.formatted for error in getattr(result, "errors", None) or []])
                     return
