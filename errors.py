@@ -107,7 +107,53 @@ class ConsentOutdated(Refusal):
 
 
 class ShareNotFound(Refusal):
-    message = "There is no such share at your institution."
+    message = "There is no such share here, or it is here no more."
+
+
+class ShareExpired(Refusal):
+    """A share whose day has come cannot be withdrawn any more (S9, S10). `expired_at` is a moment in UTC."""
+
+    def __init__(self, expired_at: datetime) -> None:
+        super().__init__(f"This share expired on {expired_at:%Y-%m-%d %H:%M:%S} UTC: it is shown there no more.")
+        self.expired_at = expired_at
+
+
+class EntryNotFound(Refusal):
+    message = "There is no such entry among yours."
+
+
+class EntryClaimed(Refusal):
+    message = (
+        "The candidate has registered with this entry already: a new Secret Number would not help. "
+        "To log in again they reset their password, with the ID Number alone."
+    )
+
+
+class AlreadyReleased(Refusal):
+    """The moment of a session has come: what candidates may have seen is not hidden again (R3)."""
+
+    def __init__(self, released_at: datetime) -> None:
+        super().__init__(
+            f"The results of this session were released on {released_at:%Y-%m-%d %H:%M:%S} UTC. "
+            "What is wrong with one of them is corrected there: amend, withhold or revoke it."
+        )
+        self.released_at = released_at
+
+
+class ResultChangedMeanwhile(Refusal):
+    """Another version stands than the one that was expected (R11)."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"The result has changed meanwhile: version {version} stands now. Look at it and decide again.")
+        self.version = version
+
+
+class StateForbids(Refusal):
+    """A result is in a state that does not allow the change (R11)."""
+
+    def __init__(self, status: str, hint: str = "") -> None:
+        super().__init__(f"This cannot be done with a result that is {status.lower()}. {hint}".strip())
+        self.status = status
 
 
 class Unavailable(Exception):
@@ -116,6 +162,16 @@ class Unavailable(Exception):
 
 class CursorNotValid(Exception):
     """The `after` of a list or a stream was not made by this service."""
+
+
+class NotPrintable(Exception):
+    """A document cannot be made: no font of ours has these signs, and a box in place of a name is worse than none."""
+
+    def __init__(self, signs: str) -> None:
+        codes = " ".join(f"U+{ord(sign):04X}" for sign in signs)
+        super().__init__(f"None of our fonts can print {signs!r} ({codes}).")
+        self.signs = signs
+        self.codes = codes
 
 
 class SlowSubscriber(Exception):

@@ -1,9 +1,12 @@
 """Shares: one result sent by its candidate to one institution."""
 
+from datetime import datetime
+from enum import Enum
 from uuid import UUID
 
 from tortoise import fields
 
+from errors import ShareExpired
 from models.base import Table
 from models.candidate import LIVE_SHARE, RELEASED, Candidate
 from models.institution import Institution
@@ -11,6 +14,18 @@ from models.result import Result
 from models.viewer import Kind, Viewer, Visible, visible
 
 OF_RELEASED = f"EXISTS (SELECT 1 FROM result WHERE result.id = share.result_id AND {RELEASED})"
+
+# The shares that stand in the way of another one of the same result to the same institution (S4): the condition of
+# the unique index `share_once`. One that is past its day is told to have expired before there is a new one.
+BLOCKING = "withdrawn_at IS NULL AND expiry_told_at IS NULL"
+
+
+class Part(Enum):
+    """What a candidate can leave out of a share, by the column that says whether it is in (S9)."""
+
+    SKILLS = "includes_skills"
+    PHOTO = "includes_photo"
+    DOWNLOADS = "allows_downloads"
 
 
 class Share(Table):
@@ -32,8 +47,9 @@ class Share(Table):
     is_read = fields.BooleanField(default=False)
     opened_at = fields.DatetimeField(null=True)
     withdrawn_at = fields.DatetimeField(null=True)
-    expires_at = fields.DatetimeField(null=True)
-    expiry_told_at = fields.DatetimeField(null=True)  # when the journal was told; expiry itself is by the clock
+    expires_at: datetime | None = fields.DatetimeField(null=True)
+    # When the journal was told; expiry itself is by the clock.
+    expiry_told_at: datetime | None = fields.DatetimeField(null=True)
     consent_text = fields.TextField()
     consent_version = fields.CharField(max_length=20)
     consent_language = fields.CharField(max_length=2)
@@ -63,3 +79,26 @@ class Share(Table):
                 Kind.STAFF: "true",
             },
         )
+
+    @classmethod
+    def withdrawn_from(cls, viewer: Viewer) -> Visible["Share"]:
+        """Those of which the viewer may know that they were withdrawn, and when; nothing else of them (S10)."""
+        of_institution = "share.institution_id = :viewer_institution_id AND share.withdrawn_at IS NOT NULL"
+        return visible(cls, viewer, {Kind.VERIFIER: f"{of_institution} AND {OF_RELEASED}"})
+
+    @classmethod
+    def allows(cls, viewer: Viewer, part: Part) -> Visible[Result]:
+        """The results of which the viewer may have this part, as a condition on `result`, beside `Result.visible_to`.
+
+        A verifier may as far as the live share with their institution goes; candidates and staff always. Whatever
+        makes a file, or shows a photo or skill scores by another way than `Result.of`, asks this: `Part.DOWNLOADS`
+        for files that verifiers take away, statements too, `Part.PHOTO` for the picture, `Part.SKILLS` for scores.
+        """
+        live = f"""EXISTS (SELECT 1 FROM share WHERE share.result_id = result.id AND share.{part.value}
+                   AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})"""
+        return visible(Result, viewer, {Kind.CANDIDATE: "true", Kind.VERIFIER: live, Kind.STAFF: "true"})
+
+    def check_not_expired(self, now: datetime) -> None:
+        """Raises ShareExpired if its day has come."""
+        if self.expires_at is not None and (self.expiry_told_at is not None or self.expires_at <= now):
+            raise ShareExpired(self.expires_at)

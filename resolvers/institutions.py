@@ -1,9 +1,13 @@
 """Finding institutions (S1, S2)."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from engine import database
 from engine.database import Row
 from models.institution import Institution, InstitutionName
 from models.names import folded, grams, search_grams, search_words, shown_name
+from models.viewer import Viewer
 from resolvers import columns
 from resolvers.reading import Source
 
@@ -48,6 +52,18 @@ async def search(text: str) -> list[Row]:
         beginnings=[f"% {word}%" for word in escaped],
         most=MOST_SUGGESTIONS,
     )
+
+
+async def with_departments(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, bool]:
+    """Those of these institutions with a department that the viewer can send to, too (S2)."""
+    visible = Institution.visible_to(viewer)
+    found = await database.rows(
+        f"""SELECT DISTINCT parent_id FROM institution
+            WHERE parent_id = ANY(:ids) AND status = 'APPROVED' AND {visible}""",
+        ids=list(ids),
+        **visible.named,
+    )
+    return {row["parent_id"]: True for row in found}
 
 
 async def name_for_search(institution: Institution, aliases: list[str]) -> None:

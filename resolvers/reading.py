@@ -34,7 +34,7 @@ class Source:
         """The visible rows that meet a condition; `rest` is their order and limit."""
         visible = self.table.visible_to(viewer)
         statement = f"{self.select} WHERE {condition} AND {visible} {rest}"
-        return await database.rows(statement, **named, **visible.named)
+        return await database.rows(statement, **named, **viewer.named)
 
     async def by_ids(self, viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, Row]:
         """The visible rows with these keys, by key."""

@@ -9,7 +9,12 @@ from models.viewer import Viewer
 from resolvers import columns
 from resolvers.reading import Source, grouped
 
-SOURCE = Source(Result, f"SELECT {columns.RESULT} FROM result {columns.RESULT_JOINS}", "result.id", "result_id")
+SOURCE = Source(
+    Result,
+    f"SELECT {columns.RESULT}, {columns.SCOPE} FROM result {columns.RESULT_JOINS} {columns.SCOPE_JOIN}",
+    "result.id",
+    "result_id",
+)
 by_ids = SOURCE.by_ids
 
 

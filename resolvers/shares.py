@@ -1,8 +1,9 @@
 """Sending results, the inbox, and opening shares (S3-S8, V1, V2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from engine import database
@@ -14,21 +15,26 @@ from models.institution import Institution, InstitutionStatus
 from models.journal import EventKind
 from models.names import shown_name
 from models.result import Result
-from models.share import Share
+from models.share import BLOCKING, Share
+from models.terms import Terms
+from models.trail import TrailAct
 from models.viewer import Kind, Viewer
-from resolvers import journal
+from models.visit import About
+from resolvers import journal, trail
 from resolvers.pages import Page, Place, page_of
 from resolvers.reading import SHARES, grouped
 
 by_ids = SHARES.by_ids
+EXPIRED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A share that is there now, and whether it was there before (S4)."""
+    """A share that is there now, whether it was there before, and whether on other terms than asked (S4, S9)."""
 
     share: Row
     was_there: bool
+    terms_differ: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,20 @@ class Consent:
     language: str
 
 
-async def send(viewer: Viewer, result_id: UUID, institution_id: UUID, consent: Consent) -> Sent:
-    """Send one released result to one institution; sending it again returns the share that is there (S4).
+async def send(
+    viewer: Viewer,
+    result_id: UUID,
+    institution_id: UUID,
+    consent: Consent,
+    terms: Terms = Terms(),  # noqa: B008  # it is frozen
+) -> Sent:
+    """Send one released result to one institution; sending it again returns the share that is there, as it is (S4).
 
-    Raises NotLoggedIn, NotAllowed, ConsentOutdated, ResultNotFound, ResultNotSendable or InstitutionNotFound.
+    Raises NotLoggedIn, NotAllowed, InvalidInput, ConsentOutdated, ResultNotFound, ResultNotSendable or
+    InstitutionNotFound.
     """
-    candidate_id = viewer.must_be(Kind.CANDIDATE)
+    viewer.must_be(Kind.CANDIDATE)
+    terms = terms.checked(viewer.at)
     if consent.version != CONSENT_VERSION:
         raise ConsentOutdated(CONSENT_VERSION)
     async with database.transaction():
@@ -61,10 +75,15 @@ async def send(viewer: Viewer, result_id: UUID, institution_id: UUID, consent: C
             raise ResultNotFound
         result.check_sendable(viewer.at)
         institution = await _receiving(viewer, institution_id)
-        share_id, is_new = await _open_once(candidate_id, result_id, institution, consent, viewer.at)
+        share_id, is_new = await _open_once(viewer, result_id, institution, consent, terms)
         if is_new:
             await journal.write(EventKind.SHARE_SENT, institution_id, share_id, result_id, viewer.at)
-        return Sent(await _one(viewer, share_id), not is_new)
+        share = await _one(viewer, share_id)
+        return Sent(share, not is_new, not is_new and _terms_of(share) != terms)
+
+
+def _terms_of(share: Row) -> Terms:
+    return Terms(**{field.name: share[field.name] for field in fields(Terms)})
 
 
 async def _receiving(viewer: Viewer, institution_id: UUID) -> Institution:
@@ -76,34 +95,54 @@ async def _receiving(viewer: Viewer, institution_id: UUID) -> Institution:
 
 
 async def _open_once(
-    candidate_id: UUID, result_id: UUID, institution: Institution, consent: Consent, now: datetime
+    viewer: Viewer, result_id: UUID, institution: Institution, consent: Consent, terms: Terms
 ) -> tuple[UUID, bool]:
-    """The live share of this result with this institution, made if there is none, and whether it is new."""
+    """The live share of this result with this institution, made if there is none, and whether it is new.
+
+    The result is held against withdrawing (see `withdrawals`), but the share in the way can expire, and be told to
+    have expired by a worker, at any moment: then there is room, or another new one.
+    """
+    while True:
+        made = await _made(viewer, result_id, institution, consent, terms)
+        if made is not None:
+            return made, True
+        there = await database.row(
+            f"""SELECT id, expires_at <= :now AS is_over FROM share
+                WHERE result_id = :result_id AND institution_id = :institution_id AND {BLOCKING}""",
+            result_id=result_id,
+            institution_id=institution.id,
+            now=viewer.at,
+        )
+        if there is not None and not there["is_over"]:
+            return there["id"], False
+        if there is not None:
+            await _tell_expired("share.id = :id", viewer.at, id=there["id"])
+
+
+async def _made(
+    viewer: Viewer, result_id: UUID, institution: Institution, consent: Consent, terms: Terms
+) -> UUID | None:
+    """A new share, or None where another one stands in the way."""
     shown = shown_name(institution.name, institution.department)
-    made = await database.row(
-        """INSERT INTO share (id, result_id, institution_id, candidate_id, sent_at, is_read, consent_text,
-                              consent_version, consent_language, institution_name_shown)
-           VALUES (:id, :result_id, :institution_id, :candidate_id, :now, false, :text, :version, :language, :shown)
-           ON CONFLICT (result_id, institution_id) WHERE withdrawn_at IS NULL DO NOTHING RETURNING id""",
+    made: UUID | None = await database.value(
+        f"""INSERT INTO share (id, result_id, institution_id, candidate_id, sent_at, is_read, consent_text,
+                               consent_version, consent_language, institution_name_shown, purpose, reference,
+                               expires_at, includes_skills, includes_photo, allows_downloads)
+            VALUES (:id, :result_id, :institution_id, :candidate_id, :now, false, :text, :version, :language, :shown,
+                    :purpose, :reference, :expires_at, :includes_skills, :includes_photo, :allows_downloads)
+            ON CONFLICT (result_id, institution_id) WHERE {BLOCKING} DO NOTHING RETURNING id""",
         id=new_id(),
         result_id=result_id,
         institution_id=institution.id,
-        candidate_id=candidate_id,
-        now=now,
-        text=consent_sentence(shown, consent.language),
+        candidate_id=viewer.id,
+        now=viewer.at,
+        text=consent_sentence(shown, consent.language, terms),
         version=consent.version,
         language=consent.language,
         shown=shown,
+        **asdict(terms),
     )
-    if made is not None:
-        return made["id"], True
-    there: UUID = await database.value(
-        """SELECT id FROM share WHERE result_id = :result_id AND institution_id = :institution_id
-           AND withdrawn_at IS NULL""",
-        result_id=result_id,
-        institution_id=institution.id,
-    )
-    return there, False
+    return made
 
 
 async def _one(viewer: Viewer, share_id: UUID) -> Row:
@@ -171,16 +210,29 @@ async def tell_expired(now: datetime) -> int:
 
     That a share is past its day is decided by the clock on every path; this only tells of it.
     """
-    async with database.transaction():
-        expired = await database.rows(
-            """UPDATE share SET expiry_told_at = :now WHERE id IN (
-                   SELECT id FROM share WHERE expires_at <= :now AND expiry_told_at IS NULL AND withdrawn_at IS NULL
-                   ORDER BY expires_at LIMIT 500 FOR UPDATE SKIP LOCKED)
-               RETURNING id, institution_id, result_id""",
-            now=now,
-        )
-        for share in expired:
-            await journal.write(EventKind.SHARE_EXPIRED, share["institution_id"], share["id"], share["result_id"], now)
+    told = 0
+    while True:
+        async with database.transaction():
+            count = await _tell_expired(
+                f"""share.id IN (SELECT id FROM share WHERE expires_at <= :now AND {BLOCKING}
+                                 ORDER BY expires_at LIMIT {EXPIRED_AT_ONCE} FOR UPDATE SKIP LOCKED)""",
+                now,
+            )
+        told += count
+        if count < EXPIRED_AT_ONCE:
+            return told
+
+
+async def _tell_expired(which: str, now: datetime, **named: Any) -> int:
+    """Tell of those of these shares that have expired and were not told of; within a transaction."""
+    expired = await database.rows(
+        f"""UPDATE share SET expiry_told_at = :now WHERE {which} AND expires_at <= :now AND {BLOCKING}
+            RETURNING id, institution_id, result_id""",
+        now=now,
+        **named,
+    )
+    for share in expired:
+        await journal.write(EventKind.SHARE_EXPIRED, share["institution_id"], share["id"], share["result_id"], now)
     return len(expired)
 
 
@@ -189,11 +241,11 @@ async def open_share(viewer: Viewer, share_id: UUID) -> Row:
 
     Raises NotLoggedIn, NotAllowed or ShareNotFound.
     """
-    return await mark(viewer, share_id, is_read=True)
+    return await mark(viewer, share_id, is_read=True, act=TrailAct.OPENED)
 
 
-async def mark(viewer: Viewer, share_id: UUID, is_read: bool) -> Row:
-    """Mark a share read or unread by hand; the time of its first opening stays.
+async def mark(viewer: Viewer, share_id: UUID, is_read: bool, act: TrailAct = TrailAct.READ) -> Row:
+    """Mark a share read or unread by hand; the time of its first opening stays. `act` is what the trail says of it.
 
     Raises NotLoggedIn, NotAllowed or ShareNotFound.
     """
@@ -204,11 +256,14 @@ async def mark(viewer: Viewer, share_id: UUID, is_read: bool) -> Row:
             raise ShareNotFound
         if share.is_read is not is_read:
             await database.rows(
-                "UPDATE share SET is_read = :is_read, opened_at = coalesce(opened_at, :now) WHERE id = :id",
+                """UPDATE share SET is_read = :is_read, opened_at = coalesce(opened_at, greatest(:now, sent_at))
+                   WHERE id = :id""",
                 is_read=is_read,
                 now=viewer.at,
                 id=share_id,
             )
             kind = EventKind.SHARE_READ if is_read else EventKind.SHARE_UNREAD
             await journal.write(kind, share.institution_id, share_id, share.result_id, viewer.at)
-        return await _one(viewer, share_id)
+        row = await _one(viewer, share_id)
+        await trail.note(viewer, act, [About(row["candidate_id"], row["result_id"], row["version"])])
+        return row

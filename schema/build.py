@@ -23,6 +23,7 @@ from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
 from schema.staff import StaffQuery
 from schema.verifier import OrganisationMutation, OrganisationQuery
+from schema.withdrawal import WithdrawalMutation, WithdrawalQuery
 
 FEDERATION_VERSION: Final = "2.9"  # the newest that gateways and composers in use all know
 
@@ -46,6 +47,7 @@ class Query(
     CandidateQuery,
     ResultQuery,
     ShareQuery,
+    WithdrawalQuery,
     InstitutionQuery,
     ExamQuery,
     OrganisationQuery,
@@ -62,6 +64,7 @@ class Mutation(
     DetailsMutation,
     PasswordMutation,
     ShareMutation,
+    WithdrawalMutation,
     OrganisationMutation,
     LetterMutation,
 ):

@@ -1,14 +1,18 @@
 """Institutions, and finding the right one."""
 
+from datetime import datetime
 from enum import Enum
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
 from engine.database import Row
+from errors import InvalidInput
 from models.candidate import LANGUAGES
 from models.consent import CONSENT_VERSION, consent_sentence
 from models.names import shown_name
+from models.terms import Terms
 from resolvers import institutions
 from schema.arguments import Language
 from schema.context import Info
@@ -16,6 +20,19 @@ from schema.costs import list_of
 from schema.ids import global_id, key_of
 from schema.node import LANGUAGE_DESCRIPTION, Node
 from schema.pages import bad_input
+
+OF_DEPARTMENT = {
+    "en": "This account is for {department} only. If you are not sure, ask {institution} which of its accounts to "
+    "send your result to.",
+    "ja": "このアカウントは{department}専用です。"
+    "不明な場合は、どのアカウントに送信するかを{institution}にご確認ください。",
+}
+OF_MAIN_ACCOUNT = {
+    "en": "{institution} has accounts for single departments, too. If you deal with one of them, choose that one, or "
+    "ask where to send your result.",
+    "ja": "{institution}には部局ごとのアカウントもあります。"
+    "該当する部局がある場合はそちらを選ぶか、送信先を機関にご確認ください。",
+}
 
 
 @strawberry.enum(description="What sort of body an institution is.")
@@ -47,6 +64,7 @@ class Institution(Node):
     city: str = strawberry.field(description="City.")
     website: str = strawberry.field(description="Address of its site.")
     timezone: str = strawberry.field(description="IANA name of its time zone.")
+    key: strawberry.Private[UUID]
 
     @classmethod
     def of(cls, row: Row) -> "Institution":
@@ -61,7 +79,20 @@ class Institution(Node):
             city=row["city"],
             website=row["website"],
             timezone=row["timezone"],
+            key=row["institution_id"],
         )
+
+    @strawberry.field(
+        description="How to choose between several accounts of one institution, in the language asked for; null where "
+        "this is its only one."
+    )
+    async def hint(self, info: Info, language: Language = "en") -> str | None:
+        if language not in LANGUAGES:
+            raise bad_input("`language` must be en or ja.")
+        if self.department is not None:
+            return OF_DEPARTMENT[language].format(department=self.department, institution=self.name)
+        has_departments = await info.context.loaders.has_departments.load(self.key)
+        return OF_MAIN_ACCOUNT[language].format(institution=self.name) if has_departments else None
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Institution | None":
@@ -70,11 +101,26 @@ class Institution(Node):
         row = await info.context.loaders.institution.load(key) if key else None
         return None if row is None else cls.of(row)
 
-    @strawberry.field(description="The sentence to show before a result is sent to this institution.")
-    def consent(self, language: Language = "en") -> ConsentSentence:
+    @strawberry.field(
+        description="The sentence to show before a result is sent to this institution. It names what is left out, "
+        "so give it the terms that `sendResult` will be given."
+    )
+    def consent(
+        self,
+        info: Info,
+        language: Language = "en",
+        include_skills: Annotated[bool, strawberry.argument(description="As `sendResult` will be told.")] = True,
+        include_photo: Annotated[bool, strawberry.argument(description="As `sendResult` will be told.")] = True,
+        allow_downloads: Annotated[bool, strawberry.argument(description="As `sendResult` will be told.")] = True,
+        expires_at: Annotated[datetime | None, strawberry.argument(description="As `sendResult` will be told.")] = None,
+    ) -> ConsentSentence:
         if language not in LANGUAGES:
             raise bad_input("`language` must be en or ja.")
-        text = consent_sentence(self.shown_as, language)
+        terms = Terms(None, None, expires_at, include_skills, include_photo, allow_downloads)
+        try:
+            text = consent_sentence(self.shown_as, language, terms.checked(info.context.viewer.at))
+        except InvalidInput as refusal:
+            raise bad_input(str(refusal)) from None
         return ConsentSentence(text=text, version=CONSENT_VERSION, language=language)
 
 

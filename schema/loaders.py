@@ -85,6 +85,11 @@ class Loaders:
         return self._rows(institutions.by_ids)
 
     @cached_property
+    def has_departments(self) -> DataLoader[UUID, bool | None]:
+        """Whether an institution has accounts of departments beside this one."""
+        return self._rows(institutions.with_departments)
+
+    @cached_property
     def verifier(self) -> DataLoader[UUID, Row | None]:
         """Users of institutions by id."""
         return self._rows(verifiers.by_ids)

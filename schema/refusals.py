@@ -131,6 +131,26 @@ class ConsentOutdated(Refusal):
     current_version: str = strawberry.field(description="The version to show and to send.")
 
 
-@refuses(errors.ShareNotFound, "The viewer's institution has no such share, or it was withdrawn.")
+@refuses(errors.AlreadyReleased, "The moment of the session's release has come: it stays released.")
+class AlreadyReleased(Refusal):
+    released_at: datetime = strawberry.field(description="When its results were released, UTC.")
+
+
+@refuses(errors.ResultChangedMeanwhile, "Another version stands than the one that was expected.")
+class ResultChangedMeanwhile(Refusal):
+    version: int = strawberry.field(description="The version that stands now.")
+
+
+@refuses(errors.StateForbids, "The result is in a state that does not allow this.")
+class StateForbids(Refusal):
+    status: str = strawberry.field(description="Where the result stands: LOADED, PENDING, RELEASED, WITHHELD or REVOKED.")
+
+
+@refuses(errors.ShareNotFound, "The viewer has no such share, or, as an institution, has it no more.")
 class ShareNotFound(Refusal):
     pass
+
+
+@refuses(errors.ShareExpired, "The share has expired: the institution sees it no more, and it cannot be withdrawn.")
+class ShareExpired(Refusal):
+    expired_at: datetime = strawberry.field(description="The moment that the candidate chose, UTC.")

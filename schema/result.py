@@ -10,7 +10,7 @@ import strawberry
 from engine.database import Row
 from models import result as rules
 from models.grades import has_certificates, shown_score
-from models.viewer import Viewer
+from models.viewer import Kind, Viewer
 from schema import candidate, share
 from schema.arguments import Id, Language
 from schema.context import Info
@@ -77,8 +77,10 @@ class Result(Node):
         description="Overall score with its scale: `85/100`, `95/120`, or `168` on the 80 to 230 scale."
     )
     scale: ScaleCode = strawberry.field(description="The scale of its scores.")
-    skill_scores: list[SkillScore] = strawberry.field(
-        description="Scores per skill, in the order shown; often empty.", directives=[list_of(5)]
+    skill_scores: list[SkillScore] | None = strawberry.field(
+        description="Scores per skill, in the order shown; often empty. Null for an institution where the candidate "
+        "left them out: `includes { skills }` of its share is false then.",
+        directives=[list_of(5)],
     )
     exam: Exam = strawberry.field(description="The exam.")
     exam_date: date = strawberry.field(description="Date of the exam.")
@@ -113,7 +115,7 @@ class Result(Node):
             overall_score=score,
             overall_score_shown=None if score is None else shown_score(score, scale),
             scale=ScaleCode[scale],
-            skill_scores=_skill_scores(row) if awarded else [],
+            skill_scores=_skill_scores(row, awarded) if _shows_skills(row, viewer) else None,
             exam=Exam.of(row),
             exam_date=row["exam_date"],
             centre=Centre.of(row),
@@ -155,7 +157,14 @@ class Result(Node):
         return share.ShareConnection.of(page, info.context.viewer)
 
 
-def _skill_scores(row: Row) -> list[SkillScore]:
+def _shows_skills(row: Row, viewer: Viewer) -> bool:
+    """Whether the viewer may see skill scores: an institution, as far as its live share goes (S9)."""
+    return viewer.kind is not Kind.VERIFIER or bool(row["includes_skills"])
+
+
+def _skill_scores(row: Row, awarded: bool) -> list[SkillScore]:
+    if not awarded:
+        return []
     scale = ScaleCode[row["scale_code"]]
     return [SkillScore(skill=Skill[skill], score=score, scale=scale) for skill, score in row["skill_scores"] or ()]
 

@@ -12,6 +12,7 @@ from engine.database import Row
 from errors import CursorNotValid
 from models.candidate import LANGUAGES
 from models.journal import EventKind
+from models.terms import LONGEST_PURPOSE, LONGEST_REFERENCE, Terms
 from models.viewer import Kind, Viewer
 from resolvers import journal, shares
 from resolvers.pages import Page, cursor_of
@@ -25,6 +26,7 @@ from schema.pages import After, First, PageInfo, bad_input, page_info, place
 from schema.refusals import (
     ConsentOutdated,
     InstitutionNotFound,
+    InvalidInput,
     NotAllowed,
     NotLoggedIn,
     ResultNotFound,
@@ -55,6 +57,19 @@ class Consent:
     given_at: datetime = strawberry.field(description="When, UTC.")
 
 
+@strawberry.type(description="What of a result goes with a share, and what the institution may do with it.")
+class ShareIncludes:
+    skills: bool = strawberry.field(
+        description="Whether the institution sees the skill scores; where not, `Result.skillScores` is null for it."
+    )
+    photo: bool = strawberry.field(
+        description="Whether the institution sees the test-day photo; where not, or where there is none, it is null."
+    )
+    downloads: bool = strawberry.field(
+        description="Whether the institution may take the result away in a file: as a table or as a statement."
+    )
+
+
 @strawberry.federation.type(
     keys=["id"],
     description="One result sent by its candidate to one institution. Seen by the candidate, and, while it is live, "
@@ -72,6 +87,18 @@ class Share(Node):
         description="The institution."
     )
     consent: Consent = strawberry.field(description="What the candidate agreed to.")
+    includes: ShareIncludes = strawberry.field(description="What the candidate put in, and allows.")
+    purpose: str | None = strawberry.field(description="What the candidate sent it for, in their own words.")
+    reference: str | None = strawberry.field(
+        description="The candidate's reference at the institution, such as the number of an application."
+    )
+    expires_at: datetime | None = strawberry.field(
+        description="The moment from which the institution sees it no more, UTC; null: none was chosen."
+    )
+    withdrawn_at: datetime | None = strawberry.field(
+        description="When the candidate withdrew it, UTC. The institution sees it no more, and finds its id in "
+        "`withdrawnShares`."
+    )
     cursor: strawberry.Private[str]
 
     @classmethod
@@ -86,6 +113,13 @@ class Share(Node):
             candidate=candidate.Candidate.of(row, viewer),
             institution=institution.Institution.of(row),
             consent=_consent(row),
+            includes=ShareIncludes(
+                skills=row["includes_skills"], photo=row["includes_photo"], downloads=row["allows_downloads"]
+            ),
+            purpose=row["purpose"],
+            reference=row["reference"],
+            expires_at=row["expires_at"],
+            withdrawn_at=row["withdrawn_at"],
             cursor=cursor_of(row["sent_at"], row["share_id"]),
         )
 
@@ -100,7 +134,7 @@ class Share(Node):
 def _status(row: Row, now: datetime) -> ShareStatus:
     if row["withdrawn_at"] is not None:
         return ShareStatus.WITHDRAWN
-    if row["expires_at"] is not None and row["expires_at"] <= now:
+    if row["expires_at"] is not None and (row["expiry_told_at"] is not None or row["expires_at"] <= now):
         return ShareStatus.EXPIRED
     return ShareStatus.READ if row["is_read"] else ShareStatus.UNREAD
 
@@ -178,6 +212,39 @@ class SendResultInput:
     consent_language: str = strawberry.field(
         default="en", description=f"Language in which the sentence was shown, {LANGUAGE_DESCRIPTION}"
     )
+    purpose: str | None = strawberry.field(
+        default=None,
+        description="What it is sent for, for the institution to read: one line, "
+        f"at most {LONGEST_PURPOSE} characters.",
+    )
+    reference: str | None = strawberry.field(
+        default=None,
+        description="The candidate's reference at the institution, such as the number of an application: one line, "
+        f"at most {LONGEST_REFERENCE} characters.",
+    )
+    expires_at: datetime | None = strawberry.field(
+        default=None,
+        description="The moment from which the institution sees it no more, with its time zone; kept to the second. "
+        "In the future, at most 5 years ahead; null: until it is withdrawn.",
+    )
+    include_skills: bool = strawberry.field(default=True, description="Whether the institution sees the skill scores.")
+    include_photo: bool = strawberry.field(
+        default=True, description="Whether the institution sees the test-day photo, where there is one."
+    )
+    allow_downloads: bool = strawberry.field(
+        default=True, description="Whether the institution may take the result away in a file."
+    )
+
+    def terms(self) -> Terms:
+        """The terms of the share that is wanted."""
+        return Terms(
+            purpose=self.purpose,
+            reference=self.reference,
+            expires_at=self.expires_at,
+            includes_skills=self.include_skills,
+            includes_photo=self.include_photo,
+            allows_downloads=self.allow_downloads,
+        )
 
 
 @strawberry.type(description="The share that is there now.")
@@ -186,10 +253,21 @@ class ResultSent:
     was_already_sent: bool = strawberry.field(
         description="Whether this result was sent to this institution before: then this is the share of that time."
     )
+    terms_differ: bool = strawberry.field(
+        description="Whether the share of that time has other terms (purpose, reference, expiry, what it includes and "
+        "allows) than were asked for now. Its own stand: to change them, withdraw it and send again."
+    )
 
 
 SendResultPayload = Annotated[
-    ResultSent | NotLoggedIn | NotAllowed | ResultNotFound | ResultNotSendable | InstitutionNotFound | ConsentOutdated,
+    ResultSent
+    | NotLoggedIn
+    | NotAllowed
+    | InvalidInput
+    | ResultNotFound
+    | ResultNotSendable
+    | InstitutionNotFound
+    | ConsentOutdated,
     strawberry.union("SendResultPayload", description="The share, or why there is none."),
 ]
 
@@ -259,31 +337,37 @@ class ShareQuery:
 @strawberry.type
 class ShareMutation:
     @strawberry.mutation(
-        description="Send a released result to an approved institution. Sending it again gives the share that is there."
+        description="Send a released result to an approved institution, on the candidate's terms. Sending it again "
+        "gives the share that is there; once that was withdrawn or has expired, a new one is made."
     )
     async def send_result(self, info: Info, input: Input[SendResultInput]) -> SendResultPayload:
         if input.consent_language not in LANGUAGES:
             raise bad_input("`consentLanguage` must be en or ja.")
         sent = await shares.send(
             info.context.viewer,
-            _key(input.result_id, "Result"),
-            _key(input.institution_id, "Institution"),
+            key_named(input.result_id, "Result"),
+            key_named(input.institution_id, "Institution"),
             shares.Consent(input.consent_version, input.consent_language),
+            input.terms(),
         )
-        return ResultSent(share=Share.of(sent.share, info.context.viewer), was_already_sent=sent.was_there)
+        return ResultSent(
+            share=Share.of(sent.share, info.context.viewer),
+            was_already_sent=sent.was_there,
+            terms_differ=sent.terms_differ,
+        )
 
     @strawberry.mutation(description="Open a share: it shows everything, and counts as read; the candidate sees when.")
     async def open_share(self, info: Info, input: Input[OpenShareInput]) -> OpenSharePayload:
-        row = await shares.open_share(info.context.viewer, _key(input.share_id, "Share"))
+        row = await shares.open_share(info.context.viewer, key_named(input.share_id, "Share"))
         return ShareOpened(share=Share.of(row, info.context.viewer))
 
     @strawberry.mutation(description="Mark a share read or unread for the whole institution.")
     async def mark_share(self, info: Info, input: Input[MarkShareInput]) -> MarkSharePayload:
-        row = await shares.mark(info.context.viewer, _key(input.share_id, "Share"), input.is_read)
+        row = await shares.mark(info.context.viewer, key_named(input.share_id, "Share"), input.is_read)
         return ShareMarked(share=Share.of(row, info.context.viewer))
 
 
-def _key(id: strawberry.ID, type_name: str) -> UUID:
+def key_named(id: strawberry.ID, type_name: str) -> UUID:
     """The row's key; an id of another kind names nothing, as a fresh key does."""
     return key_of(id, type_name) or uuid4()
 

@@ -286,6 +286,11 @@ def _markings(scene: Scene, _: Asker) -> list[Variables]:
     return [{"input": {"shareId": id, "isRead": True}} for id in scene.ids("Share")]
 
 
+def _withdrawals(scene: Scene, _: Asker) -> list[Variables]:
+    """Of a share that no asker needs afterwards: its candidate withdraws it."""
+    return [{"input": {"shareId": gid(scene.rows["share with third"])}}]
+
+
 @dataclass(frozen=True)
 class Way:
     """A root field that leads to rows: how it is written, and every set of variables to try on a scene.
@@ -360,6 +365,7 @@ WAYS = {
         lambda _scene, _asker: [{"input": {"notify": "DAILY"}}], depth=2,
     ),
     "Mutation.sendResult": Way("sendResult(input: $input)", "($input: SendResultInput!)", _sendings),
+    "Mutation.withdrawShare": Way("withdrawShare(input: $input)", "($input: WithdrawShareInput!)", _withdrawals),
     "Subscription.newShares": Way('newShares(after: "0.0")'),
 }  # fmt: skip
 

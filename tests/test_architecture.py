@@ -48,6 +48,7 @@ KNOWN_TO = {
     "uvicorn": {"transport", "cli"},
     "tortoise": {"models", "engine", "migrations"},
     "aiosmtplib": {"mailers"},
+    "dkim": {"mailers"},
     "jinja2": {"mailers"},
     "argon2": {"engine"},
 }
@@ -70,6 +71,7 @@ SHORT_LISTS = {
     "Result.skillScores": "one per skill of an exam",
     "ShareConnection.edges": "a page",
     "Staff.heldJobs": "one per kind of job",
+    "WithdrawnShareConnection.edges": "a page",
 }
 
 

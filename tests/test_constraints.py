@@ -27,6 +27,7 @@ RULES: list[str] = [
     *import_module("migrations.0002_rules").RULES,
     *import_module("migrations.0004_more_rules").RULES,
     *import_module("migrations.0006_rules_of_results").RULES,
+    *import_module("migrations.0011_share_once").RULES,
 ]
 NAMED = re.compile(r"(?:ADD CONSTRAINT|CREATE UNIQUE INDEX|CREATE INDEX) (\w+)")
 A_FREE_ENTRY = "(SELECT id FROM entry WHERE NOT EXISTS (SELECT 1 FROM result WHERE entry_id = entry.id) LIMIT 1)"
@@ -129,6 +130,7 @@ REFUSED = {
         "UPDATE staff_user SET centre_id = (SELECT id FROM centre LIMIT 1)",
     ],
     "share_once": [copied("share")],
+    "share_expiry_told": ["UPDATE share SET expiry_told_at = now()"],
     "share_read_was_opened": ["UPDATE share SET is_read = true"],
     "share_consent": [
         "UPDATE share SET consent_text = ''",
@@ -170,6 +172,7 @@ TAKEN = [
     copied("verifier_user", is_primary="false", status="'REMOVED'"),
     "UPDATE staff_user SET role = 'CENTRE', centre_id = (SELECT id FROM centre LIMIT 1)",
     copied("share", withdrawn_at="'infinity'"),
+    copied("share", expires_at="'infinity'", expiry_told_at="'infinity'"),
     "UPDATE share SET opened_at = sent_at, is_read = true, withdrawn_at = sent_at",
     copied("download_template", institution_id="(SELECT id FROM institution LIMIT 1)"),
     "UPDATE wrong_tries SET in_a_row = 0, ever = 0",

@@ -18,6 +18,7 @@ from engine import database, embedded
 from engine.clock import Clock, system_clock
 from engine.embedded.places import place_of
 from engine.embedded.server import server_at
+from models.consent import CONSENT_VERSION
 from models.institution import Institution
 from models.verifier import VerifierUser
 from tests.client import Client
@@ -108,7 +109,7 @@ class Stage:
     async def order(self) -> Order:
         result = await self.world.result()
         token = await self.world.token(await (await result.entry).candidate)
-        wanted = {"resultId": gid(result), "institutionId": gid(self.institution), "consentVersion": "2026-11"}
+        wanted = {"resultId": gid(result), "institutionId": gid(self.institution), "consentVersion": CONSENT_VERSION}
         return Order(token, wanted)
 
     async def send(self, order: Order) -> str:

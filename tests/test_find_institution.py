@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import demo
+from models.consent import CONSENT_VERSION
 from models.institution import Institution, InstitutionStatus
 from resolvers import institutions
 from tests.client import Client
@@ -180,7 +181,7 @@ async def test_a_suggestion_brings_the_consent_sentence_to_show(client: Client, 
     await world.institution("Kobe College", department="Faculty of Letters")
     consent = (await client.ask(SEARCH, search="kobe"))["institutions"][0]["consent"]
     assert "is sent to Kobe College, Faculty of Letters," in consent["text"]
-    assert (consent["version"], consent["language"]) == ("2026-11", "en")
+    assert (consent["version"], consent["language"]) == (CONSENT_VERSION, "en")
 
 
 # What a person sees as one sign; some are two characters, some become two when folded.

@@ -7,6 +7,7 @@ tests but the last, a second one notes that the session was used.
 from typing import Any
 
 from engine import database
+from models.consent import CONSENT_VERSION
 from models.institution import Institution
 from models.result import Result
 from models.share import Share
@@ -41,10 +42,10 @@ async def shared(world: World, count: int, institution: Institution) -> None:
         await world.share(await world.result(), institution)
 
 
-async def test_a_page_of_the_inbox_takes_two_statements_for_five_shares_and_for_fifty(
+async def test_a_page_of_the_inbox_takes_three_statements_for_five_shares_and_for_fifty(
     client: Client, world: World, statements: Statements
 ) -> None:
-    """V1: the session; the page with candidates, results, skill scores and the place in the journal."""
+    """V1, G1: the session; the page with candidates, results, skill scores and the place in the journal; the trail."""
     institution = await world.institution()
     verifier = client.as_(await world.token(await world.verifier(institution)))
     for more, shown in ((5, 5), (45, 50), (1, 50)):
@@ -52,9 +53,9 @@ async def test_a_page_of_the_inbox_takes_two_statements_for_five_shares_and_for_
         sent, answer = await counted(statements, verifier, PAGE % "")
         assert len(answer["inbox"]["edges"]) == shown
         assert len(answer["inbox"]["edges"][-1]["node"]["result"]["skillScores"]) == 5
-        assert sent == 2, statements.sent
+        assert sent == 3, statements.sent
     sent, _ = await counted(statements, verifier, PAGE % "totalCount unreadCount")
-    assert sent == 4, statements.sent  # and one for each count
+    assert sent == 5, statements.sent  # and one for each count
 
 
 async def test_own_results_take_four_statements_for_one_and_for_twenty(
@@ -108,24 +109,24 @@ async def test_sending_a_result_takes_eight_statements(client: Client, world: Wo
     candidate, institution = await world.candidate(), await world.institution()
     result = await world.result(await world.entry(candidate))
     asking = client.as_(await world.token(candidate))
-    wanted = {"resultId": gid(result), "institutionId": gid(institution), "consentVersion": "2026-11"}
+    wanted = {"resultId": gid(result), "institutionId": gid(institution), "consentVersion": CONSENT_VERSION}
     for was_there in (False, True):
         sent, answer = await counted(statements, asking, SEND, input=wanted)
         assert answer["sendResult"]["wasAlreadySent"] is was_there
         assert sent == 8, statements.sent
 
 
-async def test_opening_a_share_takes_seven_statements_and_opening_it_again_five(
+async def test_opening_a_share_takes_eight_statements_and_opening_it_again_six(
     client: Client, world: World, statements: Statements
 ) -> None:
     """V2: the session; BEGIN; the share, kept for this; the first time its mark and its event; the share as answered;
-    COMMIT.
+    the trail; COMMIT.
     """
     institution = await world.institution()
     verifier = client.as_(await world.token(await world.verifier(institution)))
     await shared(world, 1, institution)
     share = await Share.get()
-    for expected in (7, 5, 5):
+    for expected in (8, 6, 6):
         sent, answer = await counted(statements, verifier, OPEN, input={"shareId": gid(share)})
         assert answer["openShare"]["share"]["status"] == "READ"
         assert sent == expected, statements.sent

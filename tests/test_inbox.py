@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from models.consent import CONSENT_VERSION
 from models.institution import Institution
 from models.result import Result
 from models.share import Share
@@ -261,7 +262,7 @@ class Flow:
                 candidate_id=result.entry.candidate_id,
                 sent_at=self.clock(),
                 consent_text="Yes.",
-                consent_version="2026-11",
+                consent_version=CONSENT_VERSION,
                 consent_language="en",
                 institution_name_shown="Somewhere",
             )

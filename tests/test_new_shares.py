@@ -20,6 +20,7 @@ from gql.transport.websockets import WebsocketsTransport
 
 from engine import database
 from engine.clock import Clock, system_clock
+from models.consent import CONSENT_VERSION
 from models.institution import Institution
 from models.verifier import VerifierStatus, VerifierUser
 from schema.ids import key_of
@@ -79,7 +80,7 @@ class Stage:
         candidate = await (await result.entry).candidate
         client = self.clients[process].as_(await self.world.token(candidate))
         wanted = {"resultId": gid(result), "institutionId": gid(institution or self.institution)}
-        sent = await client.order("sendResult", SENT, **wanted, consentVersion="2026-11")
+        sent = await client.order("sendResult", SENT, **wanted, consentVersion=CONSENT_VERSION)
         assert sent["wasAlreadySent"] is False
         share_id: str = sent["share"]["id"]
         return share_id

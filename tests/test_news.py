@@ -19,6 +19,7 @@ from engine import database
 from engine.clock import system_clock
 from engine.jobs import Worker
 from mailers.letters import MOST_LISTED
+from models.consent import CONSENT_VERSION
 from models.institution import Institution, InstitutionStatus
 from models.letter import WAITING, Letter
 from models.notify import Notify, next_digest
@@ -362,7 +363,7 @@ async def test_mail_arrives_with_the_address_that_ends_such_mails(
     candidate = await world.candidate()
     result = await world.result(await world.entry(candidate))
     answer = await client.as_(await world.token(candidate)).order(
-        "sendResult", "", resultId=gid(result), institutionId=gid(institution), consentVersion="2026-11"
+        "sendResult", "", resultId=gid(result), institutionId=gid(institution), consentVersion=CONSENT_VERSION
     )
     assert answer["__typename"] == "ResultSent"
     [mail] = await asyncio.wait_for(mails_in(settings.var / "mail", 1), 15)

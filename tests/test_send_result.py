@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from models.candidate import Candidate
+from models.consent import CONSENT_VERSION
 from models.institution import Institution, InstitutionStatus
 from models.journal import EventKind, JournalEvent
 from models.result import Outcome, Result
@@ -37,7 +38,11 @@ class Sender:
 
     async def send(self, **changed: Any) -> Any:
         """The payload of sending the result, or of sending with some of the input changed."""
-        wanted = {"resultId": gid(self.result), "institutionId": gid(self.institution), "consentVersion": "2026-11"}
+        wanted = {
+            "resultId": gid(self.result),
+            "institutionId": gid(self.institution),
+            "consentVersion": CONSENT_VERSION,
+        }
         return await self.client.order("sendResult", SENT, **wanted | changed)
 
 
@@ -91,9 +96,9 @@ async def test_sending_writes_one_event_for_the_institution(sender: Sender, cloc
 @pytest.mark.parametrize(
     ("language", "sentence"),
     [
-        ("en", "I agree that my result, with my name, date of birth and skill scores, is sent to {name}, "
-               "which may keep it and check that it is genuine."),
-        ("ja", "私の試験結果を、氏名、生年月日および技能別スコアとともに{name}に送信し、"
+        ("en", "I agree that my result, with my name, date of birth, skill scores and test-day photo (where there is one), "
+               "is sent to {name}, which may keep it and check that it is genuine."),
+        ("ja", "私の試験結果を、氏名、生年月日、技能別スコアおよび試験当日の写真（ある場合）とともに{name}に送信し、"
                "同機関が保管して真正であることを確認することに同意します。"),
     ],
 )  # fmt: skip
@@ -110,7 +115,7 @@ async def test_a_share_keeps_the_consent_as_shown_even_when_the_institution_is_r
     name = "Aoba Gakuin University, Faculty of Letters"
     assert share["consent"] == {
         "text": sentence.format(name=name),
-        "version": "2026-11",
+        "version": CONSENT_VERSION,
         "language": language,
         "institutionName": name,
         "givenAt": given_at,
@@ -129,19 +134,23 @@ async def test_the_consent_that_is_kept_is_the_one_that_was_shown(sender: Sender
     assert shown == {key: sent["share"]["consent"][key] for key in shown}
 
 
-@pytest.mark.parametrize("version", ["2026-10", "", "2026-11 "])
+@pytest.mark.parametrize("version", ["2026-11", "", f"{CONSENT_VERSION} "])
 async def test_consent_to_another_sentence_is_refused_and_the_current_version_told(
     version: str, sender: Sender
 ) -> None:
     """S3."""
     refused = await sender.send(consentVersion=version)
-    assert (refused["__typename"], refused["currentVersion"]) == ("ConsentOutdated", "2026-11")
+    assert (refused["__typename"], refused["currentVersion"]) == ("ConsentOutdated", CONSENT_VERSION)
     assert await nothing_was_sent()
 
 
 async def test_there_is_no_consent_in_a_third_language(sender: Sender) -> None:
     """S3."""
-    wanted = {"resultId": gid(sender.result), "institutionId": gid(sender.institution), "consentVersion": "2026-11"}
+    wanted = {
+        "resultId": gid(sender.result),
+        "institutionId": gid(sender.institution),
+        "consentVersion": CONSENT_VERSION,
+    }
     query = "mutation ($input: SendResultInput!) { sendResult(input: $input) { __typename } }"
     errors = await sender.client.errors(query, input=wanted | {"consentLanguage": "fr"})
     assert [one["extensions"]["code"] for one in errors] == ["BAD_USER_INPUT"]

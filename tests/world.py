@@ -10,6 +10,7 @@ from uuid import UUID
 from engine import database
 from engine.hashing import HASHER
 from models.candidate import Candidate
+from models.consent import CONSENT_VERSION
 from models.entry import Centre, Entry, sealed_secret
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.letter import Letter
@@ -111,7 +112,10 @@ class World:
             "loaded_at": self.clock() - timedelta(days=3),
             "released_at": self.clock() - timedelta(days=1),
         }
-        result = await Result.create(entry_id=entry.id, **defaults | facts)
+        facts = defaults | facts
+        if facts["released_at"] is not None and facts["released_at"] <= self.clock():
+            facts.setdefault("release_told_at", facts["released_at"])
+        result = await Result.create(entry_id=entry.id, **facts)
         scores = CES_SKILLS if skills is None else skills
         for skill, score in scores.items():
             await SkillScore.create(result_id=result.id, skill=skill, score=score)
@@ -194,6 +198,6 @@ class World:
         """A share, sent as the result's candidate would; answers its key."""
         candidate_id = (await Entry.get(id=result.entry_id)).candidate_id
         viewer = self.viewer(Kind.CANDIDATE, candidate_id)
-        sent = await send(viewer, result.id, institution.id, Consent("2026-11", "en"))
+        sent = await send(viewer, result.id, institution.id, Consent(CONSENT_VERSION, "en"))
         share_id: UUID = sent.share["share_id"]
         return share_id

@@ -63,7 +63,7 @@ function details({ result, candidate }) {
   const list = element("dl");
   const facts = { ...result, dateOfBirth: candidate.dateOfBirth };
   const lines = Object.entries(LABELS).map(([key, label]) => [label, facts[key]]);
-  for (const { skill, score } of result.skillScores) lines.push([skill.toLowerCase().replaceAll("_", " "), score]);
+  for (const { skill, score } of result.skillScores ?? []) lines.push([skill.toLowerCase().replaceAll("_", " "), score]);
   for (const [label, value] of lines) if (value !== null) list.append(element("dt", label), element("dd", value));
   return list;
 }
