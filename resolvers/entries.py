@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from engine import database
 from engine.database import Row
 from models.entry import Entry
 from models.viewer import Viewer
 from resolvers import columns
 from resolvers.reading import Source, grouped
+from resolvers.rows import EntryKey
 
 SOURCE = Source(Entry, f"SELECT {columns.ENTRY} FROM entry {columns.ENTRY_JOINS}", "entry.id", "entry_id")
 by_ids = SOURCE.by_ids
@@ -18,3 +20,22 @@ async def of_candidates(viewer: Viewer, candidate_ids: Sequence[UUID]) -> dict[U
     latest_first = "ORDER BY entry.exam_date DESC, entry.id DESC"
     found = await SOURCE.rows(viewer, "entry.candidate_id = ANY(:ids)", latest_first, ids=list(candidate_ids))
     return grouped(found, "candidate_id")
+
+
+async def by_keys(keys: Sequence[EntryKey]) -> dict[EntryKey, Row]:
+    """Entries with their candidates, by what a row of a file names them by; for whoever may enter and load."""
+    found = await database.rows(
+        """SELECT wanted.*, entry.id AS entry_id, entry.candidate_id, entry.results_by, candidate.family_name, candidate.given_name,
+                  candidate.native_name, candidate.date_of_birth
+           FROM unnest(:centres::text[], :exams::text[], :dates::date[], :numbers::text[])
+                AS wanted (centre, exam, exam_date, candidate_number)
+           JOIN centre ON centre.number = wanted.centre
+           JOIN entry ON entry.centre_id = centre.id AND entry.exam_id = wanted.exam
+                AND entry.exam_date = wanted.exam_date AND entry.candidate_number = wanted.candidate_number
+           JOIN candidate ON candidate.id = entry.candidate_id""",
+        centres=[key.centre for key in keys],
+        exams=[key.exam for key in keys],
+        dates=[key.exam_date for key in keys],
+        numbers=[key.candidate_number for key in keys],
+    )
+    return {EntryKey(one["centre"], one["exam"], one["exam_date"], one["candidate_number"]): one for one in found}

@@ -30,6 +30,17 @@ async def bands_of(code: str) -> list[dict[str, Any]]:
     return await GradeBand.filter(exam_code=scale_of_exam(code)).order_by("lowest").values()
 
 
+def problem_of_date(exam: Row | None, code: str, day: date) -> tuple[str, str] | None:
+    """The column at fault and why, if there was no such exam on this day."""
+    if exam is None:
+        return "exam", f"There is no exam {code!r}."
+    last: date | None = exam["last_date"]
+    if day < exam["first_date"] or (last is not None and day > last):
+        until = f"until {last}" if last else "onwards"
+        return "examDate", f"{code} was held from {exam['first_date']} {until}, not on {day}."
+    return None
+
+
 async def load_reference_data() -> None:
     """Write the shipped exams, scales and bands into the database; loading them again changes nothing.
 
