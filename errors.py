@@ -144,7 +144,9 @@ class ResultChangedMeanwhile(Refusal):
     """Another version stands than the one that was expected (R11)."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"The result has changed meanwhile: version {version} stands now. Look at it and decide again.")
+        super().__init__(
+            f"The result has changed meanwhile: version {version} stands now. Look at it and decide again."
+        )
         self.version = version
 
 
