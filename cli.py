@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from uuid import UUID
 
 import uvicorn
 
 from app import create_app, working
+from commands import Run, enter, load
 from demo.load import Logins
 from demo.load import load as load_demo
 from engine import database, embedded, keys, log, migrations
@@ -23,7 +25,7 @@ from engine.clock import Clock, system_clock
 from errors import Unavailable
 from mailers import preview
 from mailers.post import post_of
-from resolvers import exams
+from resolvers import exams, seals
 from schema.build import schema
 from settings import MAIL_FROM, Settings
 from transport.connections import Connection
@@ -66,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     letters_commands = letters_parser.add_subparsers(dest="letters", required=True)
     preview_parser = letters_commands.add_parser("preview", help="write every letter, in every language, to look at")
     preview_parser.add_argument("--folder", type=Path, default=Path("var/letters"), help="where to (var/letters)")
+    for command in (enter, load):
+        command.add_to(commands)
+    _add_trail(commands.add_parser("trail", help="look whether the trail is as it was written"))
     options = parser.parse_args(arguments)
     if options.command == "schema":
         sys.stdout.write(schema_text())
@@ -74,6 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"Every letter: {preview.write(options.folder, MAIL_FROM)}\n")
         return 0
     return _with_settings(options)
+
+
+def _add_trail(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="trail", required=True)
+    commands.add_parser("head", help="print the newest seal of every chain, to be kept on another machine")
+    verify = commands.add_parser("verify", help="compare every entry with its seal; exit status 1 if one is wrong")
+    verify.add_argument("--chain", type=UUID, help="only this chain: an institution's key, or zeros for the board")
+    verify.add_argument("--against", type=Path, help="a file with what `trail head` printed before")
 
 
 def _with_settings(options: argparse.Namespace) -> int:
@@ -86,13 +99,53 @@ def _with_settings(options: argparse.Namespace) -> int:
         return 2
     log.configure(settings.log_format)
     try:
+        if options.command == "trail":
+            return asyncio.run(look_at_trail(settings, options))
         asyncio.run(prepare(settings, options.demo))
     except Unavailable:
         sys.stderr.write("The database cannot be reached: see DATABASE_URL.\n")
         return 1
     if options.command == "worker":
         return asyncio.run(work(settings))
+    if run := getattr(options, "run", None):
+        return asyncio.run(_run(run, options, settings))
     return serve(settings) if options.command == "serve" else 0
+
+
+async def _run(run: Run, options: argparse.Namespace, settings: Settings) -> int:
+    """One of the commands that work on rows."""
+    assert settings.database_url is not None
+    async with opened(settings.database_url):
+        return await run(options, settings)
+
+
+async def look_at_trail(settings: Settings, options: argparse.Namespace) -> int:
+    """Print the heads of the trail, or what is wrong with it; 1 if something is."""
+    assert settings.database_url is not None
+    async with opened(settings.database_url):
+        if options.trail == "head":
+            for head in await seals.heads():
+                sys.stdout.write(f"{head}\n")
+            return 0
+        looking = seals.Verification(_heads_in(options.against) if options.against else [])
+        faults = 0
+        async for fault in looking.faults(options.chain):
+            sys.stdout.write(f"{fault}\n")
+            faults += 1
+    sys.stdout.write(f"{_told_of(looking, faults)}\n")
+    return 1 if faults else 0
+
+
+def _heads_in(path: Path) -> list[seals.Head]:
+    return [seals.Head.of(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def _told_of(looking: seals.Verification, faults: int) -> str:
+    """What was looked at, and what of the trail is not sealed yet."""
+    oldest = looking.oldest_unsealed_at
+    age = f", the oldest for {(system_clock() - oldest).total_seconds():.0f} s" if oldest else ""
+    found = f"{faults} wrong" if faults else "all as it was written"
+    return f"{looking.entries} entries under {looking.seals} seals: {found}. Not sealed yet: {looking.unsealed}{age}."
 
 
 def schema_text() -> str:

@@ -134,7 +134,7 @@ def _private(path: Path, mode: str, encoding: str, errors: str = "strict") -> IO
     def opener(name: str, flags: int) -> int:
         return os.open(name, flags, 0o600)
 
-    return open(path, mode, encoding=encoding, errors=errors, newline="", opener=opener)  # noqa: SIM115  # kept open
+    return open(path, mode, encoding=encoding, errors=errors, newline="", opener=opener)
 
 
 class PrivateTable:

@@ -30,7 +30,7 @@ COLUMNS = (
     "familyName", "givenName", "nativeName", "dateOfBirth", "resultsBy",
 )  # fmt: skip
 REQUIRED = ("centre", "exam", "examDate", "candidateNumber", "familyName", "dateOfBirth")
-RESULTS_AFTER = timedelta(weeks=6)  # where the row does not say (R3)
+RESULTS_AFTER = timedelta(weeks=6)
 EARLIEST_BIRTH = date(1900, 1, 1)
 ONE_AT_A_TIME = 0x5E15E1  # of two that enter the same row at once, the second finds it there
 # What is compared with a row that is there already, and by which column a difference is told.
@@ -62,7 +62,12 @@ class EntryRow:
     given_name: str
     native_name: str | None
     date_of_birth: date
-    results_by: date | None  # None: six weeks after the exam
+    results_by: date | None  # as the row says
+
+    @property
+    def results_out_by(self) -> date:
+        """The date that counts: six weeks after the exam unless the row says another (R3)."""
+        return self.results_by or self.key.exam_date + RESULTS_AFTER
 
     def differs_from(self, there: Row) -> list[str]:
         """The columns in which an entry that is there says something else; what a row leaves open is none."""
@@ -141,9 +146,9 @@ def _read(checks: Checks, given: Given) -> EntryRow | Bad:
     row = EntryRow(
         given,
         key,
-        cells.text("familyName", required=True),
-        cells.text("givenName"),
-        cells.text("nativeName") or None,
+        cells.name("familyName", required=True),
+        cells.name("givenName"),
+        cells.name("nativeName") or None,
         cells.day("dateOfBirth", required=True) or EARLIEST_BIRTH,
         cells.day("resultsBy"),
     )
@@ -191,8 +196,7 @@ def _sorted(rows: list[EntryRow], known: Mapping[EntryKey, Row]) -> tuple[list[E
 
 
 def _facts(row: EntryRow) -> dict[str, Any]:
-    facts = {name: getattr(row, name) for name in FACTS}
-    return facts | {"results_by": row.results_by or row.key.exam_date + RESULTS_AFTER}
+    return {name: getattr(row, name) for name in FACTS} | {"results_by": row.results_out_by}
 
 
 async def _confirmations(rows: list[EntryRow], new_number: Callable[[], str]) -> list[Confirmation]:
@@ -236,9 +240,21 @@ async def _insert(
         numbers=[row.key.candidate_number for row in rows],
         id_numbers=[one.id_number for one in confirmations],
         secrets=[sealed_secret(one.id_number, one.secret_number) for one in confirmations],
-        results_by=[_facts(row)["results_by"] for row in rows],
+        results_by=[row.results_out_by for row in rows],
     )
     await trail.note(viewer, TrailAct.CHANGED, map(About, candidate_ids))
+
+
+async def standing(secrets: Mapping[str, str]) -> set[str]:
+    """Those of these ID Numbers whose Secret Number is the one that stands."""
+    found = await database.rows(
+        "SELECT id_number, secret_hash FROM entry WHERE id_number = ANY(:numbers)", numbers=list(secrets)
+    )
+    return {
+        one["id_number"]
+        for one in found
+        if sealed_secret(one["id_number"], secrets[one["id_number"]]) == one["secret_hash"]
+    }
 
 
 async def reissue(viewer: Viewer, entry_id: UUID) -> Confirmation:

@@ -17,6 +17,7 @@ from models.visit import Visit
 BATCH = 1000  # rows of one transaction
 MOST_IN_AN_ORDER = 500
 LONGEST_TEXT = 200
+FORMULA = ("=", "+", "-", "@")
 JOINERS = "\u200c\u200d"  # part of how Persian and Indic names are written
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,6}")
@@ -81,6 +82,13 @@ class Cells:
             self.wrong(column, f"This is longer than {LONGEST_TEXT} characters.")
         elif not text.isprintable() and not all(map(_can_be_read, text)):
             self.wrong(column, "This holds characters that cannot be read.")
+        return text
+
+    def name(self, column: str, required: bool = False) -> str:
+        """A person's name; spreadsheets must not take it for a formula (D5)."""
+        text = self.text(column, required)
+        if text.startswith(FORMULA):
+            self.wrong(column, f"No name begins with {text[0]}.")
         return text
 
     def code(self, column: str, required: bool = False) -> str:

@@ -35,9 +35,10 @@ ARROWS = {
     "schema": {"resolvers"} | ROWS_AND_RULES,
     "transport": {"schema", "resolvers"} | ROWS_AND_RULES,
     "demo": {"resolvers", "models", "engine"} | BOTTOM,
+    "commands": {"resolvers", "models", "documents", "engine"} | BOTTOM,
     "migrations": {"models"},
     "app": {"transport", "schema", "resolvers"} | ROWS_AND_RULES,
-    "cli": {"app", "demo", "transport", "schema", "resolvers"} | ROWS_AND_RULES,
+    "cli": {"app", "commands", "demo", "transport", "schema", "resolvers"} | ROWS_AND_RULES,
 }
 OUTSIDE = {"tests", "benchmarks"}  # use what they like, and nobody uses them
 # Who may know a library: the others would have to be rewritten with it.
