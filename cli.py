@@ -86,7 +86,7 @@ def _add_trail(parser: argparse.ArgumentParser) -> None:
     commands.add_parser("head", help="print the newest seal of every chain, to be kept on another machine")
     verify = commands.add_parser("verify", help="compare every entry with its seal; exit status 1 if one is wrong")
     verify.add_argument("--chain", type=UUID, help="only this chain: an institution's key, or zeros for the board")
-    verify.add_argument("--against", type=Path, help="a file with what `trail head` printed before")
+    verify.add_argument("--against", type=_heads_in, default=[], help="a file with what `trail head` printed before")
 
 
 def _with_settings(options: argparse.Namespace) -> int:
@@ -127,7 +127,7 @@ async def look_at_trail(settings: Settings, options: argparse.Namespace) -> int:
             for head in await seals.heads():
                 sys.stdout.write(f"{head}\n")
             return 0
-        looking = seals.Verification(_heads_in(options.against) if options.against else [])
+        looking = seals.Verification(options.against)
         faults = 0
         async for fault in looking.faults(options.chain):
             sys.stdout.write(f"{fault}\n")
@@ -136,8 +136,11 @@ async def look_at_trail(settings: Settings, options: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
-def _heads_in(path: Path) -> list[seals.Head]:
-    return [seals.Head.of(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+def _heads_in(path: str) -> list[seals.Head]:
+    try:
+        return [seals.Head.of(line) for line in Path(path).read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{path} does not hold what `trail head` printed: {error}") from None
 
 
 def _told_of(looking: seals.Verification, faults: int) -> str:

@@ -4,13 +4,18 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from engine import database
 from engine.together import Together
+from errors import Unavailable
 from models.trail import BOARD_CHAIN, TrailAct
 from models.viewer import Kind, Viewer
 from models.visit import About, Shown
 
 Entry = dict[str, Any]
+
+log = structlog.get_logger()
 
 HOLDING = (TrailAct.READ, TrailAct.OPENED, TrailAct.LOOKED_UP, TrailAct.DOWNLOADED, TrailAct.PULLED)
 INSERT = """
@@ -41,7 +46,18 @@ async def settle(viewers: Iterable[Viewer]) -> None:
     for viewer in viewers:
         left = viewer.visit.take()
         if left.candidates or left.results:
-            await _readers.add(_entry(viewer, TrailAct.READ, left))
+            await _left(_entry(viewer, TrailAct.READ, left))
+
+
+async def _left(entry: Entry) -> None:
+    """Written, or nothing is told: whatever the reason is, the service cannot be reached for whoever wants to read."""
+    try:
+        await _readers.add(entry)
+    except Unavailable:
+        raise
+    except Exception as error:
+        log.exception("trail.not_written")
+        raise Unavailable from error
 
 
 async def _insert(entries: list[Entry]) -> None:

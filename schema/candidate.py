@@ -9,8 +9,9 @@ import strawberry
 from engine.database import Row
 from models.names import full_name
 from models.viewer import Kind, Viewer
+from resolvers import access_log as accesses
 from resolvers import candidates
-from schema import result, share
+from schema import access_log, result, share
 from schema.arguments import Input
 from schema.context import Info
 from schema.costs import HASHING, PAGE, list_of
@@ -29,6 +30,7 @@ from schema.refusals import (
 from schema.session import LoggedIn, start_session
 
 if TYPE_CHECKING:
+    from schema.access_log import AccessConnection
     from schema.result import Result
     from schema.share import ShareConnection
 
@@ -111,6 +113,18 @@ class Candidate(Node):
     ) -> Annotated["ShareConnection", strawberry.lazy("schema.share")]:
         page = await info.context.loaders.shares_of_candidate.load((self.key, place(first, after)))
         return share.ShareConnection.of(page, info.context.viewer)
+
+    @strawberry.field(
+        description="Who saw, fetched or changed the candidate's data, and when, newest first. "
+        "Only for the candidate; null for others.",
+        directives=[PAGE],
+    )
+    async def access_log(
+        self, info: Info, first: First = 50, after: After = None
+    ) -> Annotated["AccessConnection", strawberry.lazy("schema.access_log")] | None:
+        if info.context.viewer.id != self.key:
+            return None
+        return access_log.AccessConnection.of(await accesses.page(info.context.viewer, place(first, after)))
 
 
 @strawberry.input(
