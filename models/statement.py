@@ -1,24 +1,30 @@
-"""The token on a Statement of Results, which opens the check page for its number alone (R8, V6)."""
+"""The token on a Statement of Results, which opens the check page for its number and version alone (R8, V6)."""
 
 import base64
+import binascii
 import hmac
 
 from engine import keys
 
-TOKEN_BYTES = 16  # 128 bits: too many to try, few enough for a small QR code
+VERSION_BYTES = 2
+SEAL_BYTES = 16  # 128 bits: too many to try, few enough for a small QR code
 
 
-def check_token(number: str) -> str:
-    """22 signs, safe in addresses, that only a statement with this number carries; nothing of it is stored."""
-    sealed = keys.seal("statement", number)[:TOKEN_BYTES]
-    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+def check_token(number: str, version: int) -> str:
+    """24 signs, safe in addresses, that only this version of this statement carries; nothing of it is stored."""
+    seal = keys.seal("statement", f"{number}:{version}")[:SEAL_BYTES]
+    return base64.urlsafe_b64encode(version.to_bytes(VERSION_BYTES, "big") + seal).decode()
 
 
-def is_check_token(number: str, token: str) -> bool:
-    """Whether the token is the one of this statement number."""
-    return hmac.compare_digest(check_token(number).encode(), token.encode("utf-8", "surrogatepass"))
+def version_in(number: str, token: str) -> int | None:
+    """Which version of this statement a token stands on; None for anything that we did not make for this number."""
+    try:
+        version = int.from_bytes(base64.urlsafe_b64decode(token.encode("ascii"))[:VERSION_BYTES], "big")
+    except (binascii.Error, ValueError):
+        return None
+    return version if hmac.compare_digest(check_token(number, version), token) else None
 
 
-def check_address(site: str, number: str) -> str:
+def check_address(site: str, number: str, version: int) -> str:
     """Where the QR code leads; what follows the # stays in the browser and in no log (G3)."""
-    return f"{site}/check#{number}.{check_token(number)}"
+    return f"{site}/check#{number}.{check_token(number, version)}"
