@@ -186,6 +186,7 @@ def _results(size: Size, awards: dict[tuple[str, int], Award]) -> Iterator[dict[
             "version": 1,
             "loaded_at": LONG_AGO,
             "released_at": LONG_AGO + timedelta(minutes=number % 1000),
+            "release_told_at": LONG_AGO + timedelta(minutes=number % 1000),
         }
 
 

@@ -23,7 +23,7 @@ from models.result import Outcome, Result, SkillScore
 from models.share import Share
 from models.template import DownloadFormat, DownloadTemplate
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
-from resolvers import exams, institutions, journal, news
+from resolvers import exams, institutions, journal, news, staff
 
 Logins = dict[str, Any]
 
@@ -53,6 +53,7 @@ class Demo:
     results: list[Result] = field(default_factory=list)
     verifiers: list[VerifierUser] = field(default_factory=list)
     staff: list[StaffUser] = field(default_factory=list)
+    otpauth: dict[UUID, str | None] = field(default_factory=dict)
 
 
 async def load(now: datetime, keep: Callable[[Logins], None] = lambda _: None) -> Logins | None:
@@ -175,6 +176,8 @@ async def _people(demo: Demo) -> None:
             )
         )
     await StaffUser.bulk_create(demo.staff)
+    for one in demo.staff:
+        demo.otpauth[one.id] = await staff.equip(one)
 
 
 def _account(demo: Demo, number: int) -> dict[str, Any]:
@@ -245,6 +248,7 @@ def _result(demo: Demo, number: int, entry: Entry, exam: Exam, score: int | None
         statement_number=f"S{entry.exam_date:%y}{number:07}",
         loaded_at=released_at - timedelta(days=2),
         released_at=released_at,
+        release_told_at=released_at if released_at <= demo.now else None,
     )
     if no_award:
         return result, []
@@ -340,5 +344,9 @@ def _logins(demo: Demo) -> Logins:
              "primary": user.is_primary}
             for user in demo.verifiers
         ],
-        "staff": [{"email": user.email, "password": PASSWORD, "role": user.role.value} for user in demo.staff],
+        "staff": [
+            {"email": user.email, "password": PASSWORD, "role": user.role.value}
+            | ({"otpauth": otpauth} if (otpauth := demo.otpauth[user.id]) else {})
+            for user in demo.staff
+        ],
     }  # fmt: skip

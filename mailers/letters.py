@@ -59,6 +59,15 @@ class News:
     latest: Sequence[tuple[str, date, datetime]] = ()  # exam title, exam date, sent at; newest first
 
 
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """How many results were corrected that users of one institution have read, and when its user wants to be told."""
+
+    institution: str
+    period: Period
+    count: int
+
+
 def confirm_address(envelope: Envelope, link: str) -> Mail:
     """To a new address: confirm it; until then nothing changes (A9)."""
     return _mail("confirm_address", envelope, link=link)
@@ -97,6 +106,30 @@ def new_shares(envelope: Envelope, news: News, inbox: str, unsubscribe: str) -> 
         by_exam=tuple(news.by_exam),
         latest=tuple(latest),
         more=news.count - len(latest),
+        inbox=inbox,
+        unsubscribe=unsubscribe,
+    )
+    return replace(mail, unsubscribe=unsubscribe)
+
+
+def result_released(envelope: Envelope, link: str) -> Mail:
+    """To a candidate, at the release of a result (R3, N1); no score in it."""
+    return _mail("result_released", envelope, link=link)
+
+
+def result_changed(envelope: Envelope, link: str) -> Mail:
+    """To a candidate, when a result was amended, withheld, released again or revoked (N1); no score in it."""
+    return _mail("result_changed", envelope, link=link)
+
+
+def result_corrected(envelope: Envelope, corrections: Corrections, inbox: str, unsubscribe: str) -> Mail:
+    """To a user of an institution that holds results which stand no more (R11): how many, and nothing else."""
+    mail = _mail(
+        "result_corrected",
+        envelope,
+        institution=corrections.institution,
+        period=corrections.period,
+        count=corrections.count,
         inbox=inbox,
         unsubscribe=unsubscribe,
     )

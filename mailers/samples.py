@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from mailers import letters
-from mailers.letters import MOST_LISTED, Account, Envelope, Mail, News, Period
+from mailers.letters import MOST_LISTED, Account, Corrections, Envelope, Mail, News, Period
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 SITE = "https://results.example"
 SECRET = "uhXJ0a1T4pOq7vQb2Z5c9w"  # noqa: S105  # opens nothing
 INBOX, STOP = f"{SITE}/inbox", f"{SITE}/stop-mails?token={SECRET}"
+RESULTS = f"{SITE}/results"
 EXAMS = {"C1 Advanced": 64, "B2 First": 41, "B2 First for Schools": 9, "A2 Key": 1}
 
 
@@ -27,6 +28,11 @@ def news(period: Period, by_exam: Mapping[str, int]) -> News:
     ]
     count = len(titles)
     return News("Aoba Gakuin University, Faculty of Letters", "Asia/Tokyo", period, count, [*by_exam.items()], latest)
+
+
+def corrections(period: Period, count: int) -> Corrections:
+    """Results that were corrected after an institution had read them."""
+    return Corrections("Aoba Gakuin University, Faculty of Letters", period, count)
 
 
 def _told(period: Period, by_exam: Mapping[str, int]) -> Callable[[Envelope], Mail]:
@@ -47,6 +53,10 @@ SAMPLES: dict[str, Callable[[Envelope], Mail]] = {
     "new_shares-at_once": _told(Period.AT_ONCE, EXAMS),
     "new_shares-daily": _told(Period.DAILY, EXAMS),
     "new_shares-weekly": _told(Period.WEEKLY, EXAMS),
+    "result_released": lambda to: letters.result_released(to, RESULTS),
+    "result_changed": lambda to: letters.result_changed(to, RESULTS),
+    "result_corrected-one": lambda to: letters.result_corrected(to, corrections(Period.AT_ONCE, 1), INBOX, STOP),
+    "result_corrected-daily": lambda to: letters.result_corrected(to, corrections(Period.DAILY, 1064), INBOX, STOP),
 }
 
 

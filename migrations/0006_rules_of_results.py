@@ -10,6 +10,7 @@ RULES = [
     "CREATE UNIQUE INDEX holder_notice_once ON holder_notice (result_id, version, institution_id)",
     "ALTER TABLE result ADD CONSTRAINT result_withheld_was_released CHECK (withheld_at IS NULL OR released_at IS NOT NULL)",
     "CREATE INDEX result_release_untold ON result (released_at) WHERE release_told_at IS NULL",
+    "UPDATE result SET release_told_at = released_at WHERE released_at <= now()",  # of those, nobody is told any more
     # releases
     "CREATE UNIQUE INDEX release_once ON release (exam_id, exam_date)",
     "CREATE INDEX entry_session ON entry (exam_id, exam_date)",

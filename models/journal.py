@@ -29,7 +29,7 @@ class JournalEvent(Model):
     kind = fields.CharEnumField(EventKind, max_length=30, description="What happened")
     share_id: UUID | None = fields.UUIDField(null=True)
     result_id: UUID | None = fields.UUIDField(null=True)
-    result_version = fields.IntField(null=True)
+    result_version = fields.IntField(null=True)  # the one that stood after the event
     happened_at = fields.DatetimeField()
 
     class Meta:

@@ -9,6 +9,7 @@ from tortoise import fields
 from models.base import Table
 from models.institution import Institution
 from models.result import Outcome, Result
+from models.viewer import Kind, M, Viewer, Visible, visible
 
 
 class Change(Enum):
@@ -43,6 +44,11 @@ class ResultVersion(Table):
     class Meta:
         table = "result_version"
 
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["ResultVersion"]:
+        """Whoever sees the result sees which versions it had since its release; staff see earlier ones too."""
+        return _with_result(cls, viewer, "AND result_version.ended_at >= result.released_at")
+
 
 class HolderNotice(Table):
     """That an institution which read, downloaded or pulled a version was told that it stands no more."""
@@ -61,3 +67,25 @@ class HolderNotice(Table):
 
     class Meta:
         table = "holder_notice"
+
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["HolderNotice"]:
+        """Whoever may see the result sees who was told; an institution sees only that it was told itself."""
+        own = "AND holder_notice.institution_id = :viewer_institution_id"
+        return _with_result(cls, viewer, own if viewer.kind is Kind.VERIFIER else "")
+
+
+def _with_result(model: type[M], viewer: Viewer, condition: str) -> Visible[M]:
+    """Rows of results that the viewer may see, on a condition that staff need not meet."""
+    table = model._meta.db_table
+    seen = f"""EXISTS (SELECT 1 FROM result WHERE result.id = {table}.result_id
+               AND {Result.visible_to(viewer)} {{}})"""
+    return visible(
+        model,
+        viewer,
+        {
+            Kind.CANDIDATE: seen.format(condition),
+            Kind.VERIFIER: seen.format(condition),
+            Kind.STAFF: seen.format(""),
+        },
+    )

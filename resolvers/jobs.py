@@ -6,13 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from engine.jobs import Job, Schedule
-from resolvers import letters, news, notices, purges, seals, shares
+from resolvers import corrections, letters, news, notices, purges, releases, seals, shares
 
 SCHEDULES = [
     Schedule("tell of new shares", "* * * * * */3", news.look),
     Schedule("seal the trail", "* * * * * */5", seals.seal),
     Schedule("find letters without a job", "* * * * *", letters.find_forgotten),
     Schedule("tell of expired shares", "* * * * *", shares.tell_expired),
+    Schedule("tell of released results", "* * * * *", releases.tell),
+    Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
     Schedule("purge", "17 3 * * *", purges.purge),
 ]
 

@@ -7,7 +7,7 @@ every transaction there has ended, and nothing can appear among them any more. A
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -40,12 +40,32 @@ class JournalEvent:
 async def write(kind: EventKind, institution_id: UUID, share_id: UUID, result_id: UUID, now: datetime) -> None:
     """Write one event into the surrounding transaction, and wake its readers when that commits."""
     await database.rows(
-        """WITH event AS (INSERT INTO journal (institution_id, kind, share_id, result_id, happened_at)
-                          VALUES (:institution_id, :kind, :share_id, :result_id, :now) RETURNING institution_id)
+        """WITH event AS (INSERT INTO journal (institution_id, kind, share_id, result_id, result_version, happened_at)
+                          VALUES (:institution_id, :kind, :share_id, :result_id,
+                                  (SELECT version FROM result WHERE id = :result_id), :now) RETURNING institution_id)
            SELECT pg_notify(:channel, institution_id::text) FROM event""",
         kind=kind.value,
         institution_id=institution_id,
         share_id=share_id,
+        result_id=result_id,
+        now=now,
+        channel=CHANNEL,
+    )
+
+
+async def write_all(
+    kind: EventKind, result_id: UUID, shares: Sequence[tuple[UUID, UUID | None]], now: datetime
+) -> None:
+    """Write one event about a result for each institution and share (None: it holds the result without one)."""
+    await database.rows(
+        """WITH event AS (INSERT INTO journal (institution_id, kind, share_id, result_id, result_version, happened_at)
+                          SELECT told.institution_id, :kind, told.share_id, result.id, result.version, :now
+                          FROM unnest(:institutions::uuid[], :shares::uuid[]) AS told (institution_id, share_id)
+                          JOIN result ON result.id = :result_id RETURNING institution_id)
+           SELECT pg_notify(:channel, institution_id::text) FROM (SELECT DISTINCT institution_id FROM event) AS told""",
+        kind=kind.value,
+        institutions=[institution_id for institution_id, _ in shares],
+        shares=[share_id for _, share_id in shares],
         result_id=result_id,
         now=now,
         channel=CHANNEL,

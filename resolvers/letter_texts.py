@@ -7,7 +7,7 @@ from uuid import UUID
 
 from engine.database import Row
 from mailers import letters
-from mailers.letters import Account, Envelope, Mail, News, Period
+from mailers.letters import Account, Corrections, Envelope, Mail, News, Period
 from models.session import email_change_token, reset_token
 from models.verifier import unsubscribe_token
 
@@ -63,6 +63,20 @@ def _new_shares(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
     return letters.new_shares(envelope, news, f"{public_url}/inbox", stop)
 
 
+def _result_released(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.result_released(envelope, f"{public_url}/results")
+
+
+def _result_changed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.result_changed(envelope, f"{public_url}/results")
+
+
+def _result_corrected(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    corrections = Corrections(facts["institution"], Period(facts["period"]), facts["count"])
+    stop = f"{public_url}/unsubscribe/{unsubscribe_token(UUID(facts['verifier_id']))}"
+    return letters.result_corrected(envelope, corrections, f"{public_url}/inbox", stop)
+
+
 KINDS: dict[str, Compose] = {
     "password_reset": _password_reset,
     "confirm_address": _confirm_address,
@@ -70,4 +84,7 @@ KINDS: dict[str, Compose] = {
     "password_changed": _password_changed,
     "login_locked": _login_locked,
     "new_shares": _new_shares,
+    "result_released": _result_released,
+    "result_changed": _result_changed,
+    "result_corrected": _result_corrected,
 }

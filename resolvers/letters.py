@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ import structlog
 
 from engine import database
 from engine.database import Row
-from engine.jobs import enqueue, enqueue_all
+from engine.jobs import LATER, enqueue, enqueue_all
 from errors import Unavailable
 from mailers.letters import Mail
 from mailers.post import AddressRefused, Refused, TryLater
@@ -63,6 +63,26 @@ async def write(
     await Letter.bulk_create([letter], ignore_conflicts=True)
     await enqueue(JOB, *_job(letter.id))
     return letter.id
+
+
+async def write_all(kind: str, receivers: Sequence[Receiver], now: datetime) -> None:
+    """Write one letter without facts to each of many, by one statement; they are sent after all that is more urgent."""
+    ids = [new_id() for _ in receivers]
+    await database.rows(
+        """INSERT INTO letter (id, kind, candidate_id, verifier_id, address, language, facts, tries,
+                               written_at, next_try_at)
+           SELECT id, :kind, candidate_id, verifier_id, address, language, '{}', 0, :now, :now
+           FROM unnest(:ids::uuid[], :candidates::uuid[], :verifiers::uuid[], :addresses::text[], :languages::text[])
+                AS receiver (id, candidate_id, verifier_id, address, language)""",
+        kind=kind,
+        now=now,
+        ids=ids,
+        candidates=[one.candidate_id for one in receivers],
+        verifiers=[one.verifier_id for one in receivers],
+        addresses=[one.address for one in receivers],
+        languages=[one.language for one in receivers],
+    )
+    await enqueue_all(JOB, map(_job, ids), priority=LATER)
 
 
 def _job(letter_id: UUID) -> tuple[dict[str, str], str]:

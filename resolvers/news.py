@@ -1,6 +1,6 @@
-"""Mails about new shares: whom to tell, when, and of what (N2, N3).
+"""Mails about new shares, and about corrected results: whom to tell, when, and of what (N2, N3, R11).
 
-`note` sees in the journal which institutions got shares, and marks the users who are to be told at once; `send_due`
+`note` sees in the journal which institutions got any, and marks the users who are to be told at once; `send_due`
 tells everybody whose time has come, daily and weekly ones too, of what came behind their own cursor. Both read events
 below the horizon only (see resolvers/journal.py): nothing can appear among those any more. A letter, the cursor it
 covers and the next time are written in one transaction, so a worker that dies has told all of it or nothing.
@@ -17,6 +17,7 @@ from engine.database import Row
 from errors import NotAllowed, Unavailable
 from mailers.letters import MOST_LISTED
 from models.institution import APPROVED, Institution
+from models.journal import EventKind
 from models.letter import WAITING
 from models.names import shown_name
 from models.notify import Notify, next_digest
@@ -26,17 +27,27 @@ from models.viewer import Kind, Viewer
 from resolvers import columns, journal, letters
 
 KIND = "new_shares"
+CORRECTED = "result_corrected"
+NEWS = ("SHARE_SENT", *(kind.value for kind in EventKind if kind.value.startswith("RESULT_")))
 READER = "news"
 SPACING = timedelta(minutes=1)  # between two mails to one user
 
-BELOW_HORIZON = "journal.xid < pg_snapshot_xmin(pg_current_snapshot())"
+# What came behind a cursor and is settled. The cursor is handed in: joined with, it would make PostgreSQL read all of
+# the journal instead of going to its end by the index.
+BEHIND = """(journal.xid, journal.id) > (:xid::bigint::text::xid8, :event_id)
+            AND journal.xid < pg_snapshot_xmin(pg_current_snapshot())"""
 
 # Told are active users of approved institutions with an address that takes mail; the others stay due until they are
 # that again. One mail at a time: while the last one waits for its server, what comes is for the next.
 DUE = f"""verifier_user.news_due_at <= :now AND verifier_user.notify <> 'OFF' AND verifier_user.status = 'ACTIVE'
           AND verifier_user.email_refused_at IS NULL AND {APPROVED}
           AND NOT EXISTS (SELECT 1 FROM letter
-                          WHERE letter.verifier_id = verifier_user.id AND letter.kind = '{KIND}' AND {WAITING})"""
+                          WHERE letter.verifier_id = verifier_user.id
+                          AND letter.kind IN ('{KIND}', '{CORRECTED}') AND {WAITING})"""
+CORRECTIONS = f"""SELECT count(DISTINCT journal.result_id) FROM journal JOIN holder_notice
+    ON holder_notice.result_id = journal.result_id AND holder_notice.institution_id = journal.institution_id
+    AND holder_notice.version = journal.result_version - 1
+    WHERE journal.institution_id = :institution_id AND journal.kind LIKE 'RESULT%' AND {BEHIND}"""
 OF_INSTITUTION = "FROM verifier_user JOIN institution ON institution.id = verifier_user.institution_id"
 
 log = structlog.get_logger()
@@ -52,21 +63,27 @@ async def look(now: datetime) -> None:
 
 
 async def note(now: datetime) -> None:
-    """Mark whom to tell at once of the shares that came since the last look; one worker at a time does it.
+    """Mark whom to tell at once of what came since the last look; one worker at a time does it.
 
     A quiet service writes nothing here.
     """
-    if not await database.value(
-        f"""SELECT NOT EXISTS (SELECT 1 FROM journal_reader WHERE name = '{READER}')
-            OR EXISTS (SELECT 1 FROM journal JOIN journal_reader AS reader
-                       ON (journal.xid, journal.id) > (reader.xid::text::xid8, reader.event_id)
-                       WHERE reader.name = '{READER}' AND {BELOW_HORIZON})"""
-    ):
+    place = await database.row(f"SELECT xid, event_id FROM journal_reader WHERE name = '{READER}'")
+    if place is not None and not await _is_anything_behind(place):
         return
     async with database.transaction():
         place = await _place()
         if place is not None:
             await _note_behind(place, now)
+
+
+async def _is_anything_behind(place: Row) -> bool:
+    return bool(
+        await database.rows(
+            f"SELECT 1 FROM journal WHERE {BEHIND} ORDER BY journal.xid, journal.id LIMIT 1",
+            xid=place["xid"],
+            event_id=place["event_id"],
+        )
+    )
 
 
 async def _place() -> Row | None:
@@ -84,10 +101,10 @@ async def _note_behind(place: Row, now: datetime) -> None:
     """Everything up to the horizon counts as seen, by the same snapshot that shows what is there."""
     seen = await database.row(
         f"""SELECT {journal.HORIZON} AS horizon, array(
-                SELECT DISTINCT institution_id FROM journal WHERE kind = 'SHARE_SENT' AND {BELOW_HORIZON}
-                AND (xid, id) > (:xid::bigint::text::xid8, :id)) AS institutions""",
+                SELECT DISTINCT institution_id FROM journal WHERE kind = ANY(:news) AND {BEHIND}) AS institutions""",
+        news=NEWS,
         xid=place["xid"],
-        id=place["event_id"],
+        event_id=place["event_id"],
     )
     assert seen is not None
     if seen["institutions"]:
@@ -146,10 +163,12 @@ async def _tell(user_id: UUID, now: datetime) -> bool:
     if user is None:
         return False
     news = await _news(user, now)
-    is_told: bool = news["count"] > 0
-    if is_told:
-        receiver = letters.Receiver(user["email"], user["language"], verifier_id=user_id)
+    is_told: bool = news["count"] > 0 or news["corrected"] > 0
+    receiver = letters.Receiver(user["email"], user["language"], verifier_id=user_id)
+    if news["count"]:
         await letters.write(KIND, receiver, _facts(user, news), now)
+    if news["corrected"]:
+        await letters.write(CORRECTED, receiver, _facts_of_corrections(user, news), now)
     notify = Notify(user["notify"])
     await database.rows(
         """UPDATE verifier_user SET news_xid = :horizon, news_id = 0, news_due_at = :due_at,
@@ -165,6 +184,8 @@ async def _tell(user_id: UUID, now: datetime) -> bool:
 async def _news(user: Row, now: datetime) -> Row:
     """What came behind the user's cursor, is there for the institution now, and was opened by nobody yet.
 
+    And how many results of which it has a version were corrected: it is told of those even if it may see no more of
+    them, because it may have kept what it saw (R11).
     The horizon is of the same snapshot: the next letter begins where this one ends.
     """
     visible = Share.visible_to(Viewer(Kind.VERIFIER, now, institution_id=user["institution_id"]))
@@ -173,17 +194,16 @@ async def _news(user: Row, now: datetime) -> Row:
                 SELECT exam.title, entry.exam_date, share.sent_at, share.id
                 FROM journal JOIN share ON share.id = journal.share_id
                 JOIN result ON result.id = share.result_id {columns.RESULT_JOINS}
-                WHERE journal.institution_id = :institution_id AND journal.kind = 'SHARE_SENT' AND {BELOW_HORIZON}
-                AND (journal.xid, journal.id) > (:xid::bigint::text::xid8, :id)
+                WHERE journal.institution_id = :institution_id AND journal.kind = 'SHARE_SENT' AND {BEHIND}
                 AND {visible} AND share.opened_at IS NULL)
-            SELECT {journal.HORIZON} AS horizon, (SELECT count(*) FROM news) AS count,
+            SELECT {journal.HORIZON} AS horizon, (SELECT count(*) FROM news) AS count, ({CORRECTIONS}) AS corrected,
                 (SELECT json_agg(json_build_array(title, number) ORDER BY number DESC, title)
                    FROM (SELECT title, count(*) AS number FROM news GROUP BY title) AS exams) AS by_exam,
                 (SELECT json_agg(json_build_array(title, exam_date, sent_at) ORDER BY sent_at DESC, id DESC)
                    FROM (SELECT * FROM news ORDER BY sent_at DESC, id DESC LIMIT :most) AS newest) AS latest""",
         institution_id=user["institution_id"],
         xid=user["news_xid"],
-        id=user["news_id"],
+        event_id=user["news_id"],
         most=MOST_LISTED if user["notify"] == Notify.AT_ONCE.value else 0,
         **visible.named,
     )
@@ -201,6 +221,16 @@ def _facts(user: Row, news: Row) -> dict[str, Any]:
         "count": news["count"],
         "by_exam": news["by_exam"],
         "latest": news["latest"] or [],
+    }
+
+
+def _facts_of_corrections(user: Row, news: Row) -> dict[str, Any]:
+    """How many, and nothing else."""
+    return {
+        "verifier_id": str(user["id"]),
+        "institution": shown_name(user["institution_name"], user["department"]),
+        "period": user["notify"],
+        "count": news["corrected"],
     }
 
 

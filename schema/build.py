@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from schema import entities
 from schema.candidate import CandidateMutation, CandidateQuery
 from schema.context import Info
+from schema.correction import CorrectionMutation
 from schema.details import DetailsMutation
 from schema.entities import ENTITIES, NodeQuery
 from schema.exam import ExamQuery
@@ -18,6 +19,7 @@ from schema.institution import InstitutionQuery
 from schema.letter import LetterMutation
 from schema.password import PasswordMutation
 from schema.refusals import TYPES, handlers
+from schema.release import ReleaseMutation
 from schema.result import ResultQuery
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
@@ -67,6 +69,8 @@ class Mutation(
     WithdrawalMutation,
     OrganisationMutation,
     LetterMutation,
+    ReleaseMutation,
+    CorrectionMutation,
 ):
     pass
 

@@ -11,6 +11,7 @@ from engine.database import Row
 from models.viewer import Viewer
 from resolvers import (
     candidates,
+    corrections,
     details,
     entries,
     exams,
@@ -113,6 +114,16 @@ class Loaders:
     def results_of(self) -> DataLoader[UUID, list[Row] | None]:
         """A candidate's results, latest exam first."""
         return self._rows(results.of_candidates)
+
+    @cached_property
+    def versions_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """A result's earlier versions, the last one first."""
+        return self._rows(corrections.versions_of)
+
+    @cached_property
+    def notices_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """Who was told of the end of a result's versions, latest first."""
+        return self._rows(corrections.notices_of)
 
     @cached_property
     def entries_of(self) -> DataLoader[UUID, list[Row] | None]:

@@ -143,7 +143,9 @@ class ResultChangedMeanwhile(Refusal):
 
 @refuses(errors.StateForbids, "The result is in a state that does not allow this.")
 class StateForbids(Refusal):
-    status: str = strawberry.field(description="Where the result stands: LOADED, PENDING, RELEASED, WITHHELD or REVOKED.")
+    status: str = strawberry.field(
+        description="Where the result stands: LOADED, PENDING, RELEASED, WITHHELD or REVOKED."
+    )
 
 
 @refuses(errors.ShareNotFound, "The viewer has no such share, or, as an institution, has it no more.")

@@ -7,11 +7,12 @@ import strawberry
 
 from engine.database import Row
 from models.viewer import Kind
-from resolvers import held_jobs, parked_mail
+from resolvers import held_jobs, parked_mail, releases
 from schema.context import Info
 from schema.costs import COUNT, PAGE, list_of
 from schema.letter import ParkedMailConnection, ParkedMailState
 from schema.pages import After, First, place
+from schema.release import Release
 
 State = Annotated[ParkedMailState | None, strawberry.argument(description="Only parked or only refused ones.")]
 LetterKind = Annotated[str | None, strawberry.argument(description="Only this kind, such as `password_reset`.")]
@@ -38,6 +39,14 @@ class Staff:
         wanted = str(state.value) if state else None
         found = await parked_mail.page(info.context.viewer, place(first, after), wanted, kind)
         return ParkedMailConnection.of(found, info.context.viewer)
+
+    @strawberry.field(
+        description="Releases that are yet to come, the next one first; null for all but the board's staff.",
+        directives=[list_of(20), COUNT],
+    )
+    async def releases(self, info: Info) -> list[Release] | None:
+        rows = await releases.ahead(info.context.viewer)
+        return None if rows is None else [Release.of(row) for row in rows]
 
     @strawberry.field(
         description="Jobs that are held, by name; null for all but the board's staff.", directives=[list_of(10), COUNT]

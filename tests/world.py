@@ -15,9 +15,11 @@ from models.entry import Centre, Entry, sealed_secret
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.letter import Letter
 from models.result import Outcome, Result, SkillScore
+from models.totp import code_at
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
 from models.viewer import Kind, Viewer
 from resolvers import institutions, news, sessions
+from resolvers.staff import equip
 from resolvers.shares import Consent, send
 from schema.ids import global_id
 
@@ -166,7 +168,13 @@ class World:
             "role": StaffRole.CENTRE if centre else StaffRole.BOARD,
             "centre_id": centre.id if centre else None,
         }
-        return await StaffUser.create(password_hash=password_hash(), created_at=self.clock(), **defaults | facts)
+        staff = await StaffUser.create(password_hash=password_hash(), created_at=self.clock(), **defaults | facts)
+        await equip(staff)
+        return staff
+
+    def code(self, staff: StaffUser) -> str:
+        """The code that the authenticator of the board's staff shows now; each works once."""
+        return code_at(staff.id, 1, self.clock())
 
     async def letter(self, owner: Candidate | VerifierUser | None = None, **facts: Any) -> Letter:
         """A letter to this account, parked now unless told otherwise; no job is waiting to send it."""

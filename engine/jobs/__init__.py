@@ -4,7 +4,7 @@ pgqueuer keeps them. A worker that dies leaves what it had begun to the next one
 a while: so a job may run twice, and its effects must be keyed.
 """
 
-from engine.jobs.queue import enqueue, enqueue_all
+from engine.jobs.queue import LATER, enqueue, enqueue_all
 from engine.jobs.worker import Job, Schedule, Worker
 
-__all__ = ["Job", "Schedule", "Worker", "enqueue", "enqueue_all"]
+__all__ = ["LATER", "Job", "Schedule", "Worker", "enqueue", "enqueue_all"]

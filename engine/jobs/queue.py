@@ -11,6 +11,8 @@ from tortoise.connection import get_connections
 
 from engine.asyncpg_safe import Transaction
 
+LATER = -1  # the priority of jobs that come in hundreds of thousands: whatever else there is to do goes first
+
 Facts = Mapping[str, Any]  # what a job is about, as JSON; never a secret
 
 
@@ -36,14 +38,16 @@ async def enqueue(name: str, facts: Facts, key: str | None = None, after: timede
     await enqueue_all(name, [(facts, key)], after)
 
 
-async def enqueue_all(name: str, jobs: Iterable[tuple[Facts, str | None]], after: timedelta = timedelta(0)) -> None:
+async def enqueue_all(
+    name: str, jobs: Iterable[tuple[Facts, str | None]], after: timedelta = timedelta(0), priority: int = 0
+) -> None:
     """Many jobs of one kind by one statement, each with its facts and its key."""
     listed = list(jobs)
     count = len(listed)
     await QUERIES.enqueue(
         [name] * count,
         [orjson.dumps(facts) for facts, _ in listed],
-        [0] * count,
+        [priority] * count,
         [after] * count,
         [key for _, key in listed],
         on_conflict="skip",
