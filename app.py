@@ -10,13 +10,13 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
-from engine import database, hashing, keys
+from engine import database, hashing, keys, rendering
 from engine.clock import Clock, system_clock
 from engine.events import Batch, Cursor, Hub
 from engine.jobs import Worker
 from mailers.post import post_of
 from models.viewer import Kind, Viewer
-from resolvers import jobs, journal, sessions
+from resolvers import jobs, journal, office, sessions
 from resolvers.journal import JournalEvent
 from settings import Settings
 from transport import pages
@@ -35,6 +35,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
         raise ValueError("DATABASE_URL is not set; `cli.py serve` starts a database of its own.")
     keys.use(settings.secret_key)
     hashing.use_threads(settings.hashing_threads)
+    rendering.use_threads(settings.document_threads)
+    office.use(settings)
     services = Services(settings, clock, _hub(settings.database_url, clock))
     app = Starlette(
         routes=[
@@ -94,6 +96,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 async def working(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
     """A worker for all jobs, at work inside the block; the database must be open."""
     assert settings.database_url is not None
+    office.use(settings)
     post = post_of(settings)
     work = jobs.jobs(post.send, settings.public_url, settings.mail_seconds)
     heartbeat = timedelta(seconds=settings.heartbeat_seconds)

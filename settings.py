@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MAIL_FROM = "Seiseki <no-reply@seiseki.example>"
+ORGANISATION = "Lanternfield Examinations Board"  # invented, as all of the demo
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Settings:
     operations_per_viewer: int = 50
     log_format: str = "text"
     hashing_threads: int = 2
+    document_threads: int = 2
+    organisation: str = ORGANISATION
+    statements: bool = True
+    signing_key: Path | None = None
+    signing_cert: Path | None = None
     runs_worker: bool = True
     mail_seconds: int = 130
     heartbeat_seconds: int = 15
@@ -65,6 +71,11 @@ class Settings:
             operations_per_viewer=_number(env, "OPERATIONS_PER_VIEWER", 50),
             log_format=env.get("LOG_FORMAT", "json" if production else "text"),
             hashing_threads=_number(env, "HASHING_THREADS", 2),
+            document_threads=_number(env, "DOCUMENT_THREADS", 2),
+            organisation=env.get("ORGANISATION", "").strip() or ORGANISATION,
+            statements=_wants_statements(env, production),
+            signing_key=_path(env, "SIGNING_KEY"),
+            signing_cert=_path(env, "SIGNING_CERT"),
             runs_worker=env.get("WORKER", "1").lower() not in ("0", "false", "no"),
             mail_seconds=_number(env, "MAIL_SECONDS", 130),
             heartbeat_seconds=_number(env, "HEARTBEAT_SECONDS", 15),
@@ -81,6 +92,19 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     return Path(env[name]).resolve() if env.get(name) else None
+
+
+def _wants_statements(env: Mapping[str, str], production: bool) -> bool:
+    """Whether statements are given; a key of our own making signs them in development only: nobody trusts it."""
+    if env.get("STATEMENTS", "1").lower() in ("0", "false", "no"):
+        return False
+    if bool(env.get("SIGNING_KEY")) != bool(env.get("SIGNING_CERT")):
+        raise ValueError("SIGNING_KEY and SIGNING_CERT belong together: set both or neither.")
+    if production and not env.get("SIGNING_KEY"):
+        raise ValueError(
+            "SIGNING_KEY and SIGNING_CERT must be set in production, or STATEMENTS=0: statements are signed."
+        )
+    return True
 
 
 def _secret_key(env: Mapping[str, str], var: Path, production: bool) -> bytes:

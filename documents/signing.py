@@ -136,7 +136,7 @@ class _Cms(CmsSigner):
     """Signs with a key that was read once: the library's own signer reads and checks it each time."""
 
     def __init__(self, signer: Signer) -> None:
-        registry = SimpleCertificateStore()
+        registry = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # its own types are incomplete
         registry.register_multiple(_asn1(one) for one in signer.chain)
         super().__init__(signing_cert=_asn1(signer.certificate), cert_registry=registry)
         self.key = signer.key

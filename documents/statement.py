@@ -26,7 +26,10 @@ class Skill:
 
 @dataclass(frozen=True, slots=True)
 class StatementFacts:
-    """All that a statement says. `issued_at` is when this version was released (UTC), never the moment of making."""
+    """All that a statement says. `issued_at` is when this version was released (UTC), never the moment of making.
+
+    `score_ends` are the ends of the overall scale where the score itself does not tell them, as `85/100` does (R4).
+    """
 
     language: str
     organisation: str
@@ -42,8 +45,9 @@ class StatementFacts:
     grade: str | None
     cefr: str | None
     score: str | None
+    score_ends: tuple[int, int] | None
     skills: Sequence[Skill]
-    scale_ends: tuple[int, int] | None
+    skill_ends: tuple[int, int] | None
     certificate_number: str | None
     version: int
     issued_at: datetime
@@ -81,7 +85,7 @@ def shown(facts: StatementFacts) -> dict[str, Any]:
         "headline": _headline(facts),
         "figures": _figures(facts, words),
         "skills": _skills(facts) if facts.headline else [],
-        "scale_ends": [str(end) for end in facts.scale_ends] if facts.scale_ends else None,
+        "skill_ends": [str(end) for end in facts.skill_ends] if facts.skill_ends and facts.skills else None,
         "version": words["version"].format(version=facts.version),
         "issued": wording.day(facts.issued_at.date(), language),
         "replaces": _replaces(facts, words),
@@ -119,8 +123,8 @@ def _headline(facts: StatementFacts) -> str:
 def _figures(facts: StatementFacts, words: dict[str, str]) -> list[list[str]]:
     """Grade, level and score, as far as the result has them; they are different things."""
     overall = words["overall"]
-    if facts.scale_ends and facts.score and "/" not in facts.score:
-        lowest, highest = facts.scale_ends
+    if facts.score_ends:
+        lowest, highest = facts.score_ends
         overall = words["scale"].format(label=overall, lowest=lowest, highest=highest)
     found = [(overall, facts.score), (words["cefr"], facts.cefr), (words["grade"], facts.grade)]
     return [[label, figure] for label, figure in found if figure is not None]

@@ -17,7 +17,8 @@ from uuid import UUID
 from engine import keys
 from errors import NotLoggedIn
 from models.viewer import Viewer
-from resolvers import sessions
+from resolvers import sessions, trail
+from resolvers.office import office
 
 VALID = timedelta(minutes=15)
 SEAL = 32
@@ -41,9 +42,9 @@ Serve = Callable[[Viewer, UUID, str], Awaitable[File | None]]
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A path on this service, and the moment (UTC) from which it leads nowhere."""
+    """An address on this service, and the moment (UTC) from which it leads nowhere."""
 
-    path: str
+    address: str
     ends_at: datetime
 
 
@@ -58,18 +59,25 @@ def link(viewer: Viewer, kind: str, key: UUID, detail: str = "") -> Link:
     moment = int(ends_at.timestamp()).to_bytes(8, "big")
     said = viewer.session_id.bytes + viewer.id.bytes + key.bytes + moment + detail.encode()
     token = base64.urlsafe_b64encode(said + _seal(kind, said)).rstrip(b"=").decode()
-    return Link(f"/files/{kind}/{token}", ends_at)
+    return Link(f"{office().site}/files/{kind}/{token}", ends_at)
 
 
-async def opened(kind: str, token: str, serve: Serve, now: datetime, address: str) -> File | None:
-    """The file that an address of this kind leads to at this moment; None whatever the reason why not."""
+async def opened(kind: str, token: str, serve: Serve, asker: Viewer) -> File | None:
+    """The file that an address of this kind leads to at this moment; None whatever the reason why not.
+
+    `asker` is whoever came with it: nobody, from some network address, at this moment. What the file shows stands in
+    the trail before this returns (G1).
+    """
     said = _said(kind, token)
-    if said is None or now >= datetime.fromtimestamp(int.from_bytes(said[48:56], "big"), UTC):
+    if said is None or asker.at >= datetime.fromtimestamp(int.from_bytes(said[48:56], "big"), UTC):
         return None
-    viewer = await sessions.viewer_of_session(UUID(bytes=said[:16]), now, address)
+    viewer = await sessions.viewer_of_session(UUID(bytes=said[:16]), asker.at, asker.address)
     if viewer.id != UUID(bytes=said[16:32]):
         return None
-    return await serve(viewer, UUID(bytes=said[32:48]), said[IDS_AND_TIME:].decode())
+    viewer.visit.path, viewer.visit.request_id = asker.visit.path, asker.visit.request_id
+    file = await serve(viewer, UUID(bytes=said[32:48]), said[IDS_AND_TIME:].decode())
+    await trail.settle([viewer])
+    return file
 
 
 def _said(kind: str, token: str) -> bytes | None:

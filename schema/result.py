@@ -11,19 +11,22 @@ from engine.database import Row
 from models import result as rules
 from models.grades import has_certificates, shown_score
 from models.viewer import Kind, Viewer
-from schema import candidate, share
+from resolvers import statements
+from schema import candidate, correction, share
 from schema.arguments import Id, Language
 from schema.context import Info
 from schema.costs import PAGE, list_of
 from schema.entry import Centre
 from schema.exam import Exam, ScaleCode, Skill
+from schema.file import FileLink
 from schema.ids import global_id, key_of
 from schema.node import Node
-from schema.notices import Notice, notices_for
+from schema.notices import Notice, check_language, notices_for
 from schema.pages import After, First, place
 
 if TYPE_CHECKING:
     from schema.candidate import Candidate
+    from schema.correction import HolderNotice, ResultVersion
     from schema.share import ShareConnection
 
 
@@ -89,6 +92,7 @@ class Result(Node):
     released_at: datetime | None = strawberry.field(description="Moment of release, UTC.")
     key: strawberry.Private[UUID]
     candidate_key: strawberry.Private[UUID]
+    row: strawberry.Private[Row]
 
     @classmethod
     def of(cls, row: Row, viewer: Viewer) -> "Result":
@@ -123,6 +127,7 @@ class Result(Node):
             released_at=row["released_at"],
             key=row["result_id"],
             candidate_key=row["candidate_id"],
+            row=row,
         )
 
     @classmethod
@@ -137,10 +142,43 @@ class Result(Node):
             row = await info.context.loaders.result.load(key) if key else None
         return None if row is None else cls.of(row, info.context.viewer)
 
+    @strawberry.field(
+        description="The Statement of Results, a signed PDF, as long as the result is released. Null for an "
+        "institution whose share leaves out skill scores or downloads."
+    )
+    def statement(self, info: Info, language: Language = "en") -> FileLink | None:
+        check_language(language)
+        link = statements.link(info.context.viewer, self.row, language)
+        return None if link is None else FileLink.of(link)
+
+    @strawberry.field(
+        description="Address of LinkedIn's form with this award filled in; for the candidate, where a grade or a level "
+        "was awarded. It carries the address of the public check page."
+    )
+    def linked_in_url(self, info: Info) -> str | None:
+        return statements.linkedin_url(info.context.viewer, self.row)
+
     @strawberry.field(description="What to know about this result, in the language asked for.")
     def notices(self, language: Language = "en") -> list[Notice]:
         outcome = str(self.outcome.value) if self.outcome else "REVOKED"
         return notices_for(outcome, has_certificates(str(self.scale.value)), language)
+
+    @strawberry.field(
+        description="Its versions that stand no more, the last one first; before its release there are none for others "
+        "than staff.",
+        directives=[list_of(2)],
+    )
+    async def versions(self, info: Info) -> list[Annotated["ResultVersion", strawberry.lazy("schema.correction")]]:
+        rows = await info.context.loaders.versions_of.load(self.key)
+        return [correction.ResultVersion.of(row, info.context.viewer) for row in rows or ()]
+
+    @strawberry.field(
+        description="Who was told that a version stands no more, latest first. An institution sees itself alone.",
+        directives=[list_of(10)],
+    )
+    async def told(self, info: Info) -> list[Annotated["HolderNotice", strawberry.lazy("schema.correction")]]:
+        rows = await info.context.loaders.notices_of.load(self.key)
+        return [correction.HolderNotice.of(row) for row in rows or ()]
 
     @strawberry.field(description="The candidate, if the viewer may see them.")
     async def candidate(self, info: Info) -> Annotated["Candidate", strawberry.lazy("schema.candidate")] | None:

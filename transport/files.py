@@ -6,13 +6,19 @@ The log names the route and never the address, which is as good as the file itse
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from errors import Unavailable
-from resolvers import files
+from errors import NotPrintable, Unavailable
+from models.viewer import Kind, Viewer
+from models.visit import Visit
+from resolvers import files, statements
 from resolvers.files import File, Serve
+from transport.http import request_id
 from transport.services import Services
+
+log = structlog.get_logger()
 
 NO_STORE = {"Cache-Control": "no-store"}
 GONE = """This link has ended, or leads nowhere. Go back to the page that showed it and open it again.
@@ -22,21 +28,34 @@ AWAY = """The file cannot be had at this moment: please try again.
 現在ファイルを取得できません。もう一度お試しください。
 """
 
+NOT_PRINTABLE = """This document cannot be made yet: no font of ours has the signs {signs} ({codes}) of the name on it.
+Please tell your exam centre.
+この文書は作成できません。氏名の文字 {signs}（{codes}）に対応するフォントがありません。試験センターへご連絡ください。
+"""
+
 # The kinds of file there are, by the name in their address.
-SERVED: dict[str, Serve] = {}
+SERVED: dict[str, Serve] = {"statement": statements.file}
 
 
 async def serve_file(request: Request) -> Response:
     """The file that a signed address leads to, or 404 whatever the reason."""
     services: Services = request.app.state.services
     kind, token = request.path_params["kind"], request.path_params["token"]
-    client = request.client.host if request.client else ""
     serve = SERVED.get(kind)
     try:
-        file = serve and await files.opened(kind, token, serve, services.clock(), client)
+        file = serve and await files.opened(kind, token, serve, _asker(request, services))
     except Unavailable:
         return PlainTextResponse(AWAY, 503, NO_STORE | {"Retry-After": "1"})
+    except NotPrintable as error:
+        log.error("file.not_printable", kind=kind, signs=error.codes)  # not the name that they are in
+        return PlainTextResponse(NOT_PRINTABLE.format(signs=error.signs, codes=error.codes), 422, NO_STORE)
     return _response(file) if file else PlainTextResponse(GONE, 404, NO_STORE)
+
+
+def _asker(request: Request, services: Services) -> Viewer:
+    """Nobody yet: who it is stands in the address."""
+    visit = Visit(f"file {request.path_params['kind']}", request_id(request))
+    return Viewer(Kind.ANONYMOUS, services.clock(), request.client.host if request.client else "", visit=visit)
 
 
 def _response(file: File) -> Response:
