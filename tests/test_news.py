@@ -1,6 +1,7 @@
 """Mails about new shares: to those who want them, when they want them, each share once (N2, N3, N4, N5)."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from models.viewer import Kind, Viewer
 from resolvers import news, shares
 from settings import Settings
 from tests.client import Client
-from tests.conftest import ControlledClock
+from tests.conftest import ControlledClock, Statements
 from tests.mail_server import mails_in, text_of
 from tests.served import Served, until
 from tests.world import World, gid, settled
@@ -171,7 +172,9 @@ async def test_event_of_a_transaction_that_commits_later_is_told_later(office: O
 async def test_share_that_comes_while_a_user_is_being_told_is_told_next(office: Office, database_url: str) -> None:
     """N2: whoever is to be marked in the middle of being told is waited for, and marked then."""
     user = await office.user(Notify.AT_ONCE)
-    await office.look()
+    await office.receive()
+    await settled()
+    await news.note(office.clock())
     async with unfinished(database_url) as (slow, commit_slow), unfinished(database_url) as (teller, commit_teller):
         await event(slow, office)
         await told_by_hand(teller, user, office.clock())  # which cannot see that event: it tells of what came before
@@ -245,6 +248,32 @@ async def test_nothing_is_mailed_when_nothing_is_new(office: Office) -> None:
     assert await Letter.all().count() == 0
     assert await due_at(user) is None
     assert await due_at(daily) == tokyo("2026-11-25 08:00")
+
+
+async def test_looking_reads_nothing_of_the_past(office: Office, database_url: str, statements: Statements) -> None:
+    """However long the journal is: every statement goes by the index to what is new."""
+    await office.user(Notify.AT_ONCE)
+    [share_id] = await office.receive()
+    await database.rows(
+        """INSERT INTO journal (institution_id, kind, share_id, result_id, happened_at)
+           SELECT institution_id, 'SHARE_SENT', id, result_id, sent_at FROM share, generate_series(1, 20000)
+           WHERE id = :id""",
+        id=share_id,
+    )
+    await database.rows("ANALYZE")
+    await settled()
+    with statements.counted():
+        await news.look(office.clock())
+    asked = [one for one in statements.sent if "FROM journal " in one or "FROM journal\n" in one]
+    assert len(asked) == 3  # whether there is anything, whose it is, and what
+    connection = await asyncpg.connect(database_url, server_settings={"plan_cache_mode": "force_generic_plan"})
+    for number, statement in enumerate(asked):
+        await connection.execute(f"PREPARE asked{number} AS {statement}")
+        values = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE asked{number} ({values})"))
+        assert "on journal" in plan
+        assert "Seq Scan on journal" not in plan, plan
+    await connection.close()
 
 
 # ---- daily and weekly
