@@ -17,7 +17,7 @@ from uuid import UUID
 import uvicorn
 
 from app import create_app, working
-from commands import Run, enter, load
+from commands import Run, enter, load, staff
 from demo.load import Logins
 from demo.load import load as load_demo
 from engine import database, embedded, keys, log, migrations
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     letters_commands = letters_parser.add_subparsers(dest="letters", required=True)
     preview_parser = letters_commands.add_parser("preview", help="write every letter, in every language, to look at")
     preview_parser.add_argument("--folder", type=Path, default=Path("var/letters"), help="where to (var/letters)")
-    for command in (enter, load):
+    for command in (enter, load, staff):
         command.add_to(commands)
     _add_trail(commands.add_parser("trail", help="look whether the trail is as it was written"))
     options = parser.parse_args(arguments)
@@ -248,12 +248,13 @@ def _tell(settings: Settings) -> None:
 
 def _greeting(logins: dict[str, list[dict[str, str]]]) -> str:
     candidate, entry = logins["candidates"][0], logins["unclaimed"][0]
-    verifier, staff = logins["verifiers"][0], logins["staff"][0]
+    verifier, board = logins["verifiers"][0], logins["staff"][0]
     return (
         f"  candidate:  {candidate['idNumber']} / {candidate['password']}\n"
         f"  to claim:   {entry['idNumber']} with Secret Number {entry['secretNumber']}\n"
         f"  verifier:   {verifier['email']} / {verifier['password']}  ({verifier['institution']})\n"
-        f"  staff:      {staff['email']} / {staff['password']}\n"
+        f"  staff:      {board['email']} / {board['password']}, "
+        f"with a code from `.venv/bin/python cli.py staff code {board['email']}`\n"
     )
 
 

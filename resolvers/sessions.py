@@ -16,7 +16,7 @@ from models.entry import written_id_number
 from models.session import IDLE, LONGEST, Session
 from models.verifier import StaffRole
 from models.viewer import Kind, Viewer
-from resolvers import notices
+from resolvers import notices, one_time_codes
 
 LOGIN_LOCKS = {
     Kind.CANDIDATE: Lock("log-in candidate", tries=4, length=timedelta(minutes=30)),
@@ -36,7 +36,8 @@ ACCOUNTS = {
                       JOIN institution ON institution.id = verifier_user.institution_id
                       WHERE lower(verifier_user.email) = lower(:name) AND verifier_user.status = 'ACTIVE'
                       AND institution.status = 'APPROVED'""",
-    Kind.STAFF: "SELECT id, password_hash FROM staff_user WHERE lower(email) = lower(:name)",
+    Kind.STAFF: """SELECT id, password_hash, role, secret_version, last_step FROM staff_user
+                   LEFT JOIN staff_totp ON staff_totp.staff_id = staff_user.id WHERE lower(email) = lower(:name)""",
 }
 TABLES = {Kind.CANDIDATE: "candidate", Kind.VERIFIER: "verifier_user", Kind.STAFF: "staff_user"}
 OWNER_COLUMNS = {Kind.CANDIDATE: "candidate_id", Kind.VERIFIER: "verifier_id", Kind.STAFF: "staff_id"}
@@ -74,18 +75,18 @@ class LoggedIn:
     viewer: Viewer
 
 
-async def log_in(kind: Kind, name: str, password: str, viewer: Viewer) -> LoggedIn:
+async def log_in(kind: Kind, name: str, password: str, viewer: Viewer, code: str = "") -> LoggedIn:
     """Start a session for a candidate (by ID Number), verifier or member of staff (by e-mail).
 
-    An unknown name and a wrong password are answered alike, in the same time, and lock alike (A4).
-    Raises WrongLogin, LoginLocked or TooManyTries.
+    An unknown name, a wrong password and a wrong one-time code, which the board's staff need, are answered alike, in
+    the same time, and lock alike (A4). Raises WrongLogin, LoginLocked or TooManyTries.
     """
-    account = await _account_with_password(kind, name, password, viewer)
+    account = await _account_with_password(kind, name, password, viewer, code)
     async with database.transaction():
         if await is_unchanged(kind, account):
             await _keep_hash_current(kind, account, password)
             return await start(kind, account["id"], viewer)
-    return await log_in(kind, name, password, viewer)  # the password was changed while it was compared
+    return await log_in(kind, name, password, viewer, code)  # the password was changed while it was compared
 
 
 async def prove(viewer: Viewer, password: str) -> Row:
@@ -108,14 +109,14 @@ def _turn(kind: Kind, name: str) -> asyncio.Lock:
     return _turns.setdefault((kind, name), asyncio.Lock())
 
 
-async def _account_with_password(kind: Kind, name: str, password: str, viewer: Viewer) -> Row:
+async def _account_with_password(kind: Kind, name: str, password: str, viewer: Viewer, code: str | None = None) -> Row:
     # Folded before it is looked up: two ways to write one name must never have a count of tries each.
     name = written_id_number(name) if kind is Kind.CANDIDATE else name.strip().casefold()
     async with _turn(kind, name):
-        return await _compared(kind, name, password, viewer)
+        return await _compared(kind, name, password, viewer, code)
 
 
-async def _compared(kind: Kind, name: str, password: str, viewer: Viewer) -> Row:
+async def _compared(kind: Kind, name: str, password: str, viewer: Viewer, code: str | None) -> Row:
     client = network(viewer.address)
     if not await WRONG_LOGINS_BY_ADDRESS.count(client, viewer.at):
         raise TooManyTries(WRONG_LOGINS_BY_ADDRESS.ends_at(viewer.at))
@@ -123,21 +124,27 @@ async def _compared(kind: Kind, name: str, password: str, viewer: Viewer) -> Row
     if attempt.is_refused and attempt.locked_until:
         raise LoginLocked(attempt.locked_until)
     account = await database.row(ACCOUNTS[kind], name=name)
-    if account is None or not await hashing.matches(account["password_hash"], password):
-        await _dummy(account, password)
+    # Before the password, so that the time does not tell which of the two was wrong.
+    asks_code = kind is Kind.STAFF and code is not None
+    step = one_time_codes.step(account, code or "", viewer.at) if asks_code else one_time_codes.NONE_NEEDED
+    if not await _is_right(account, password, step, viewer.at):
         if attempt.is_last and attempt.locked_until:
             await notices.login_locked(kind, account["id"] if account else None, attempt.locked_until)
             raise LoginLocked(attempt.locked_until)
         raise WrongLogin
     await attempt.right()
     await WRONG_LOGINS_BY_ADDRESS.give_back(client, viewer.at)
-    return account
+    found: Row = required(account)
+    return found
 
 
-async def _dummy(account: Row | None, password: str) -> None:
-    """Spend on an unknown name the time that a known one costs."""
-    if account is None:
-        await hashing.matches(None, password)
+async def _is_right(account: Row | None, password: str, step: int | None, now: datetime) -> bool:
+    """Whether it is the account's password, and a code of it that is not used yet (None: it is not).
+
+    An unknown name costs the time that a known one does.
+    """
+    is_right = await hashing.matches(account["password_hash"] if account else None, password)
+    return account is not None and is_right and step is not None and await one_time_codes.use(account, step, now)
 
 
 async def is_unchanged(kind: Kind, account: Row) -> bool:

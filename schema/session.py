@@ -87,10 +87,20 @@ class LogInInput:
     use_cookie: bool = strawberry.field(default=False, description=COOKIE)
 
 
-@strawberry.input(description="The log-in of a verifier or of staff.")
+@strawberry.input(description="The log-in of a verifier.")
 class LogInByEmailInput:
     email: str = strawberry.field(description="E-mail address, in any case.")
     password: str = strawberry.field(description="The password.")
+    use_cookie: bool = strawberry.field(default=False, description=COOKIE)
+
+
+@strawberry.input(description="The log-in of staff.")
+class LogInStaffInput:
+    email: str = strawberry.field(description="E-mail address, in any case.")
+    password: str = strawberry.field(description="The password.")
+    code: str = strawberry.field(
+        default="", description="The 6 digits that the authenticator shows, each once. The board's staff need them."
+    )
     use_cookie: bool = strawberry.field(default=False, description=COOKIE)
 
 
@@ -139,10 +149,12 @@ class SessionMutation:
         return start_session(info, found, input.use_cookie)
 
     @strawberry.mutation(
-        description="Log in as staff of the board or of a centre. Locks as `logIn` does.", directives=[HASHING]
+        description="Log in as staff of the board or of a centre. Locks as `logIn` does; a wrong or missing code counts "
+        "as a wrong password, and the answer does not tell which of the two it was.",
+        directives=[HASHING],
     )
-    async def log_in_staff(self, info: Info, input: Input[LogInByEmailInput]) -> LogInPayload:
-        found = await sessions.log_in(Kind.STAFF, input.email, input.password, info.context.viewer)
+    async def log_in_staff(self, info: Info, input: Input[LogInStaffInput]) -> LogInPayload:
+        found = await sessions.log_in(Kind.STAFF, input.email, input.password, info.context.viewer, input.code)
         return start_session(info, found, input.use_cookie)
 
     @strawberry.mutation(description="End this session, or all sessions of the account.")

@@ -7,7 +7,7 @@ import httpx2
 
 LOG_IN = """mutation ($input: LogInInput!) { logIn(input: $input) {
   __typename ... on LoggedIn { token endsAt } ... on Refusal { message } ... on LoginLocked { lockedUntil } } }"""
-LOG_IN_BY_EMAIL = """mutation ($input: LogInByEmailInput!) { %s(input: $input) {
+LOG_IN_BY_EMAIL = """mutation ($input: %s!) { %s(input: $input) {
   __typename ... on LoggedIn { token endsAt } ... on Refusal { message } ... on LoginLocked { lockedUntil } } }"""
 
 
@@ -43,7 +43,7 @@ class Client:
     async def order(self, mutation: str, selection: str, **input: Any) -> Any:
         """The payload of one mutation with one input: its __typename, its message if refused, and `selection`."""
         type_name = mutation[0].upper() + mutation[1:] + "Input"
-        if mutation in ("logInVerifier", "logInStaff"):
+        if mutation == "logInVerifier":
             type_name = "LogInByEmailInput"
         query = f"""mutation ($input: {type_name}!) {{ {mutation}(input: $input) {{
             __typename ... on Refusal {{ message }} {selection} }} }}"""
@@ -60,9 +60,15 @@ class Client:
         assert payload["__typename"] == "LoggedIn", payload
         return self.as_(payload["token"])
 
-    async def log_in_by_email(self, email: str, password: str, mutation: str = "logInVerifier") -> "Client":
-        """The same client as a verifier, or as staff with `logInStaff`."""
-        query = LOG_IN_BY_EMAIL % mutation
-        payload = (await self.ask(query, input={"email": email, "password": password}))[mutation]
+    async def log_in_by_email(self, email: str, password: str) -> "Client":
+        """The same client as a verifier."""
+        return await self._log_in("logInVerifier", "LogInByEmailInput", email=email, password=password)
+
+    async def log_in_staff(self, email: str, password: str, code: str = "") -> "Client":
+        """The same client as staff; the board's need a code of this moment."""
+        return await self._log_in("logInStaff", "LogInStaffInput", email=email, password=password, code=code)
+
+    async def _log_in(self, mutation: str, type_name: str, **input: str) -> "Client":
+        payload = (await self.ask(LOG_IN_BY_EMAIL % (type_name, mutation), input=input))[mutation]
         assert payload["__typename"] == "LoggedIn", payload
         return self.as_(payload["token"])

@@ -17,11 +17,16 @@ from models.candidate import Candidate
 from models.consent import CONSENT_VERSION as VERSION
 from models.entry import Centre, Entry
 from models.institution import Institution, InstitutionStatus
-from models.result import Outcome
+from models.result import Outcome, Result
 from models.session import EmailChange
 from models.share import Share
 from models.template import DownloadFormat, DownloadTemplate
+from models.trail import TrailAct
 from models.verifier import StaffUser, VerifierUser
+from models.version import Change, HolderNotice, ResultVersion
+from models.viewer import Kind
+from models.visit import About
+from resolvers import trail
 from tests.client import Client
 from tests.events import events
 from tests.printed import fields_of, keys_of_entities
@@ -69,7 +74,9 @@ async def scene_of(world: World) -> Scene:
     await _candidate(scene)
     await _others(scene)
     await _shares(scene)
+    await _correction(scene)
     await _letters(scene)
+    await _trail(scene)
     for name, row in scene.rows.items():
         if isinstance(row, VerifierUser | StaffUser) or name in ("candidate", "other candidate"):
             scene.tokens[name] = await world.token(row)
@@ -159,12 +166,41 @@ async def _result(scene: Scene, entry: Entry, number: int) -> None:
     scene.texts[f"award {number}"] = {*awarded, *skills.values()}
 
 
+async def _correction(scene: Scene) -> None:
+    """The candidate's first result stands in its second version; the two institutions that had read the first know."""
+    ended_at = scene.world.clock() - timedelta(hours=3, microseconds=161803)
+    old: dict[str, Any] = {"headline": "Hiddenoldheadline", "grade": "Hiddenoldgrade", "overall_score": 217}
+    old |= {"certificate_number": "CHIDDENOLD", "skill_scores": {"READING": 218, "WRITING": 219}}
+    result = scene.rows["result 1"]
+    await ResultVersion.create(
+        result_id=result.id, version=1, outcome=Outcome.GRADE, cefr="C2", ended_by=Change.AMENDED, ended_at=ended_at,
+        reason="Hiddenreason", **old,
+    )  # fmt: skip
+    await Result.filter(id=result.id).update(version=2)
+    scene.texts["version 1"] = {f"{ended_at:.%f}"}
+    scene.texts["reason 1"] = {"Hiddenreason"}
+    scene.texts["old award 1"] = {"Hiddenoldheadline", "Hiddenoldgrade", "CHIDDENOLD", 217, 218, 219}
+    for number, name in enumerate(("home", "third")):
+        told_at = ended_at + timedelta(microseconds=1 + number)
+        await HolderNotice.create(
+            result_id=result.id, version=1, institution_id=scene.rows[name].id, change=Change.AMENDED, told_at=told_at
+        )
+        scene.texts[f"notice to {name}"] = {f"{told_at:.%f}"}
+
+
 async def _letters(scene: Scene) -> None:
     """Mail that was not taken: only staff know of it, its own receivers included."""
     for owner in ("candidate", "home user"):
         told = [f"hiddenletter{owner[:4]}@mail.example", f"Hiddenerror{owner[:4]}"]
         letter = await scene.world.letter(scene.rows[owner], address=told[0], last_error=told[1])
         scene.keep(f"letter to {owner}", letter, *told)
+
+
+async def _trail(scene: Scene) -> None:
+    """That the institution has read the candidate's first result."""
+    user, result = scene.rows["home user"], scene.rows["result 1"]
+    viewer = scene.world.viewer(Kind.VERIFIER, user.id, institution_id=user.institution_id)
+    await trail.note(viewer, TrailAct.READ, [About(scene.rows["candidate"].id, result.id, result.version)])
 
 
 async def _others(scene: Scene) -> None:
@@ -286,6 +322,12 @@ def _markings(scene: Scene, _: Asker) -> list[Variables]:
     return [{"input": {"shareId": id, "isRead": True}} for id in scene.ids("Share")]
 
 
+def _corrections(version: int, **facts: Any) -> Callable[[Scene, Asker], list[Variables]]:
+    """Of a result that no asker needs afterwards, one correction after the other: staff make them."""
+    order: Variables = {"expectedVersion": version, "reason": "A reason."} | facts
+    return lambda scene, _: [{"input": order | {"resultId": gid(scene.rows["result 2"])}}]
+
+
 def _withdrawals(scene: Scene, _: Asker) -> list[Variables]:
     """Of a share that no asker needs afterwards: its candidate withdraws it."""
     return [{"input": {"shareId": gid(scene.rows["share with third"])}}]
@@ -355,7 +397,7 @@ WAYS = {
         _log_in("logInVerifier", "email", lambda scene, asker: str(scene.rows[asker.user].email)),
     ),
     "Mutation.logInStaff": Way(
-        "logInStaff(input: $input)", BY_EMAIL,
+        "logInStaff(input: $input)", "($input: LogInStaffInput!)",
         _log_in("logInStaff", "email", lambda scene, _: str(scene.rows["staff"].email)),
     ),
     "Mutation.openShare": Way("openShare(input: $input)", "($input: OpenShareInput!)", _openings),
@@ -366,6 +408,18 @@ WAYS = {
     ),
     "Mutation.sendResult": Way("sendResult(input: $input)", "($input: SendResultInput!)", _sendings),
     "Mutation.withdrawShare": Way("withdrawShare(input: $input)", "($input: WithdrawShareInput!)", _withdrawals),
+    "Mutation.amendResult": Way(
+        "amendResult(input: $input)", "($input: AmendResultInput!)", _corrections(1, overallScore=185), depth=2
+    ),
+    "Mutation.withholdResult": Way(
+        "withholdResult(input: $input)", "($input: WithholdResultInput!)", _corrections(2), depth=2
+    ),
+    "Mutation.releaseResultAgain": Way(
+        "releaseResultAgain(input: $input)", "($input: ReleaseResultAgainInput!)", _corrections(3), depth=2
+    ),
+    "Mutation.revokeResult": Way(
+        "revokeResult(input: $input)", "($input: RevokeResultInput!)", _corrections(4), depth=2
+    ),
     "Subscription.newShares": Way('newShares(after: "0.0")'),
 }  # fmt: skip
 
@@ -384,14 +438,16 @@ def document(name: str) -> str:
 
 async def everything_told(scene: Scene, app: Starlette, client: Client, asker: Asker) -> dict[str, Said]:
     """What one asker is answered by each way; orders come last."""
-    told: dict[str, Said] = {}
-    for name, way in WAYS.items():
-        if name.startswith("Subscription."):
-            told[name] = said(*await _streamed(app, document(name), asker))
-        else:
-            answers = [await client.as_(asker.token).post(document(name), **one) for one in way.variables(scene, asker)]
-            told[name] = said(*(answer.json() for answer in answers))
-    return told
+    return {name: await told_by(name, scene, app, client, asker) for name in WAYS}
+
+
+async def told_by(name: str, scene: Scene, app: Starlette, client: Client, asker: Asker) -> Said:
+    """What one asker is answered by one way."""
+    if name.startswith("Subscription."):
+        return said(*await _streamed(app, document(name), asker))
+    variables = WAYS[name].variables(scene, asker)
+    answers = [await client.as_(asker.token).post(document(name), **one) for one in variables]
+    return said(*(answer.json() for answer in answers))
 
 
 async def _streamed(app: Starlette, query: str, asker: Asker) -> list[Any]:

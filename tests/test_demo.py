@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import asyncpg
+import pyotp
 import pytest
 
 import cli
@@ -139,7 +140,8 @@ async def test_log_ins_of_the_demo_really_log_in(settings: Settings, clean: None
             assert organisation["institution"]["shownAs"] == verifier["institution"]
             assert verifier["email"] in [user["email"] for user in organisation["users"]]
         for staff in told["staff"]:
-            board = await client.log_in_by_email(staff["email"], staff["password"], "logInStaff")
+            code = pyotp.TOTP(pyotp.parse_uri(staff["otpauth"]).secret).now() if "otpauth" in staff else ""
+            board = await client.log_in_staff(staff["email"], staff["password"], code)
             assert (await board.ask("{ viewer { kind } }"))["viewer"]["kind"] == "STAFF"
         await check_unclaimed(client, told["unclaimed"][0])
     before = written(settings)

@@ -49,6 +49,9 @@ class Account:
         return [(await self.log_in(client, password))["__typename"] for password in passwords]
 
 
+INPUTS = {Kind.CANDIDATE: "LogInInput", Kind.VERIFIER: "LogInByEmailInput", Kind.STAFF: "LogInStaffInput"}
+
+
 @pytest.fixture(params=[Kind.CANDIDATE, Kind.VERIFIER, Kind.STAFF], ids=lambda kind: kind.value)
 async def account(request: pytest.FixtureRequest, app: Starlette, world: World) -> Account:
     """An account of each kind, with PASSWORD."""
@@ -59,7 +62,8 @@ async def account(request: pytest.FixtureRequest, app: Starlette, world: World) 
             name = (await world.verifier()).email
             return Account(Kind.VERIFIER, "logInVerifier", "email", name, "nobody@office.example")
         case _:
-            return Account(Kind.STAFF, "logInStaff", "email", (await world.staff()).email, "nobody@board.example")
+            name = (await world.staff(centre=await world.centre())).email  # the board's: tests/test_staff.py
+            return Account(Kind.STAFF, "logInStaff", "email", name, "nobody@board.example")
 
 
 @pytest.fixture
@@ -151,7 +155,9 @@ async def test_lock_of_one_name_leaves_others_open(client: Client, account: Acco
         Kind.VERIFIER: await client.order(
             "logInVerifier", ANSWER, email=(await world.verifier()).email, password=PASSWORD
         ),
-        Kind.STAFF: await client.order("logInStaff", ANSWER, email=(await world.staff()).email, password=PASSWORD),
+        Kind.STAFF: await client.order(
+            "logInStaff", ANSWER, email=(await world.staff(await world.centre())).email, password=PASSWORD
+        ),
     }
     assert [answer["viewer"]["kind"] for answer in others.values()] == [kind.name for kind in others]
 
@@ -274,7 +280,7 @@ async def test_closed_and_removed_accounts_answer_as_if_there_were_none(
 
 async def test_one_door_does_not_open_to_another_kind_of_account(client: Client, world: World) -> None:
     """A4: e-mail and password of a verifier are not those of staff, nor the other way round."""
-    verifier, staff = await world.verifier(), await world.staff()
+    verifier, staff = await world.verifier(), await world.staff(await world.centre())
     crossed = {"logInStaff": verifier.email, "logInVerifier": staff.email}
     for mutation, email in crossed.items():
         answer = await client.order(mutation, ANSWER, email=email, password=PASSWORD)
@@ -327,7 +333,8 @@ async def test_password_is_the_same_however_the_keyboard_composed_it(client: Cli
 @pytest.mark.parametrize("password", ["", " ", PASSWORD + " ", PASSWORD.upper(), PASSWORD + "\0", PASSWORD[:-1]])
 async def test_nearly_right_is_wrong(client: Client, world: World, password: str) -> None:
     """A3."""
-    answer = await client.order("logInStaff", ANSWER, email=(await world.staff()).email, password=password)
+    staff = await world.staff(await world.centre())
+    answer = await client.order("logInStaff", ANSWER, email=staff.email, password=password)
     assert answer["__typename"] == "WrongLogin"
 
 
@@ -338,7 +345,7 @@ async def test_hostile_text_is_refused_clearly_at_every_door(client: Client, app
     for mutation, input_type, field in (
         ("logIn", "LogInInput", "idNumber"),
         ("logInVerifier", "LogInByEmailInput", "email"),
-        ("logInStaff", "LogInByEmailInput", "email"),
+        ("logInStaff", "LogInStaffInput", "email"),
     ):
         query = f"mutation ($input: {input_type}!) {{ {mutation}(input: $input) {{ __typename }} }}"
         for name, password in ((text, PASSWORD), ("ABC123456", text), (text, text)):
@@ -374,7 +381,7 @@ async def cookie_of(client: Client, account: Account) -> str:
 
 async def test_cookie_holds_the_session_where_scripts_cannot_read_it(client: Client, account: Account) -> None:
     """A10: HttpOnly, SameSite=Strict, and no token in the answer."""
-    query = f"""mutation ($input: {"LogInInput" if account.field == "idNumber" else "LogInByEmailInput"}!) {{
+    query = f"""mutation ($input: {INPUTS[account.kind]}!) {{
         {account.mutation}(input: $input) {{ ... on LoggedIn {{ token }} }} }}"""
     given = {account.field: account.name, "password": PASSWORD, "useCookie": True}
     response = await client.post(query, input=given)
@@ -390,8 +397,8 @@ async def test_in_production_the_cookie_goes_to_this_host_over_https_only(
 ) -> None:
     """A10: browsers take a cookie called `__Host-` only if it is Secure, for `/` and for no other host."""
     async with running(replace(settings, production=True), clock) as app, client_of(app) as client:
-        query = "mutation ($input: LogInByEmailInput!) { logInStaff(input: $input) { __typename } }"
-        given = {"email": (await world.staff()).email, "password": PASSWORD, "useCookie": True}
+        query = "mutation ($input: LogInStaffInput!) { logInStaff(input: $input) { __typename } }"
+        given = {"email": (await world.staff(await world.centre())).email, "password": PASSWORD, "useCookie": True}
         pair, attributes = cookie_parts((await client.post(query, input=given)).headers["set-cookie"])
     assert pair.startswith("__Host-seiseki=")
     assert attributes == {"HttpOnly", "SameSite=Strict", "Path=/", "Secure"}

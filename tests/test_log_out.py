@@ -131,7 +131,8 @@ async def test_rest_of_the_operation_that_logs_out_is_nobodys(client: Client, wo
 
 async def test_logging_out_clears_the_cookie_and_its_session(client: Client, world: World) -> None:
     """A10: the browser forgets it, and a copy of it lets nobody in."""
-    await client.order("logInStaff", "", email=(await world.staff()).email, password=PASSWORD, useCookie=True)
+    staff = await world.staff(await world.centre())
+    await client.order("logInStaff", "", email=staff.email, password=PASSWORD, useCookie=True)
     copy = f"seiseki={client.http.cookies['seiseki']}"
     assert await kind(client) == "STAFF"
     response = await client.post(LOG_OUT, input={})

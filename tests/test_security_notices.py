@@ -73,7 +73,7 @@ async def account_of(kind: Kind, client: Client, world: World, **facts: Any) -> 
         row = await world.verifier(**facts)
         name, mutation = row.email, "logInVerifier"
     else:
-        row = await world.staff(**facts)
+        row = await world.staff(await world.centre(), **facts)
         name, mutation = row.email, "logInStaff"
     return Account(kind, row, mutation, name, client.as_(await world.token(row)))
 

@@ -19,8 +19,8 @@ from models.totp import code_at
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
 from models.viewer import Kind, Viewer
 from resolvers import institutions, news, sessions
-from resolvers.staff import equip
 from resolvers.shares import Consent, send
+from resolvers.staff import equip
 from schema.ids import global_id
 
 PASSWORD = "correct horse 42"
