@@ -55,6 +55,15 @@ def full_name(given_name: str, family_name: str) -> str:
     return f"{given_name} {family_name}".strip()
 
 
+def initials(given_name: str, family_name: str) -> str:
+    """The first letters of both parts of a name, as `A. T.`: enough to compare with a paper, too few to find anyone."""
+    found = [
+        next((sign for sign in unicodedata.normalize("NFC", part) if sign.isalpha()), "")
+        for part in (given_name, family_name)
+    ]
+    return " ".join(f"{letter.upper()[0]}." for letter in found if letter)
+
+
 def shown_name(name: str, department: str | None) -> str:
     """An institution's name as shown, with its department (S2)."""
     return f"{name}, {department}" if department else name

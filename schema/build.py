@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema import entities
 from schema.candidate import CandidateMutation, CandidateQuery
+from schema.check import CheckQuery
 from schema.context import Info
 from schema.correction import CorrectionMutation
 from schema.details import DetailsMutation
@@ -54,6 +55,7 @@ class Query(
     ExamQuery,
     OrganisationQuery,
     StaffQuery,
+    CheckQuery,
     NodeQuery,
 ):
     pass

@@ -62,6 +62,7 @@ EXPECTED: dict[type[BaseException], tuple[str, str]] = {
     errors.SlowSubscriber: ("RESUME", ""),
     errors.NotLoggedIn: ("UNAUTHENTICATED", ""),
     errors.NotAllowed: ("FORBIDDEN", ""),
+    errors.TooManyTries: ("TOO_MANY_TRIES", ""),
     asyncpg.CharacterNotInRepertoireError: ("BAD_USER_INPUT", "Text may not contain the NUL character."),
     UnicodeEncodeError: ("BAD_USER_INPUT", "Text may not contain half of a surrogate pair."),
 }
@@ -73,6 +74,8 @@ def _coded(
     extensions: dict[str, Any] = {"code": code, "requestId": request_id}
     if isinstance(cause, errors.SlowSubscriber):
         extensions["cursor"] = cause.cursor
+    if isinstance(cause, errors.TooManyTries):
+        extensions["retryAfter"] = cause.retry_after.isoformat()
     return GraphQLError(
         message,
         nodes=error.nodes,

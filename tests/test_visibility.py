@@ -34,7 +34,7 @@ SHARED = {name for name in OWN_ROWS if name.startswith("share with")}
 # Staff are no rows of ours, and an institution that can be found is public.
 WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions"}
 # Paths that answer without knowing who asks, and hold no rows.
-PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-email", "/inbox"} | {
+PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-email", "/inbox", "/check"} | {
     "/unsubscribe/{token:path}"
 }
 

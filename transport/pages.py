@@ -28,6 +28,11 @@ async def confirm_email(_request: Request) -> Response:
     return FileResponse(FOLDER / "confirm-email.html", headers=HEADERS)
 
 
+async def check(_request: Request) -> Response:
+    """Where the QR code of a Statement of Results leads; its number and token stay in the browser's address (V6)."""
+    return FileResponse(FOLDER / "check.html", headers=HEADERS)
+
+
 async def inbox(request: Request) -> Response:
     """Where mails about new shares lead: a small inbox, or the deployment's own."""
     services: Services = request.app.state.services
@@ -41,6 +46,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/reset-password", reset_password, methods=["GET"]),
         Route("/confirm-email", confirm_email, methods=["GET"]),
+        Route("/check", check, methods=["GET"]),
         Route("/inbox", inbox, methods=["GET"]),
         Mount("/pages", StaticFiles(directory=FOLDER)),
     ]
