@@ -53,12 +53,16 @@ class Signer:
         writer = _Writer(BytesIO(pdf))
         embedder = PdfCMSEmbedder().write_cms(field_name=FIELD, writer=writer)
         next(embedder)
-        embedder.send(SigObjSetup(self._place(moment), SigMDPSetup("sha256", True, None, MDPPerm.NO_CHANGES)))
-        digest, written = embedder.send(SigIOSetup("sha256"))
+        embedder.send(SigObjSetup(self._place(moment), SigMDPSetup(self._digest, True, None, MDPPerm.NO_CHANGES)))
+        digest, written = embedder.send(SigIOSetup(self._digest))
         # a loop of its own: this runs in a thread that has none
-        embedder.send(asyncio.run(_Cms(self).async_sign(digest.document_digest, "sha256", use_pades=True)))
+        embedder.send(asyncio.run(_Cms(self).async_sign(digest.document_digest, self._digest, use_pades=True)))
         signed: bytes = written.getvalue()
         return signed
+
+    @property
+    def _digest(self) -> str:
+        return "sha512" if isinstance(self.key, Ed25519PrivateKey) else "sha256"  # Ed25519 knows no other
 
     def _place(self, moment: datetime) -> SignatureObject:
         certificates = sum(len(_der(one)) for one in (self.certificate, *self.chain))
@@ -86,12 +90,12 @@ def signer_of(key: Path, certificate: Path) -> Signer:
 def own_signer(path: Path, organisation: str) -> Signer:
     """A signer of our own making, kept in one file; for development, because nobody else trusts it."""
     if not path.exists():
-        _keep(path, _made(organisation))
+        _keep(path, made_pem(organisation, generate_private_key(65537, 3072)))
     return signer_of(path, path)
 
 
-def _made(organisation: str) -> bytes:
-    key = generate_private_key(65537, 3072)
+def made_pem(organisation: str, key: PrivateKey) -> bytes:
+    """A key and a certificate that it signed itself, as PEM."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, organisation[:64])])
     for_signing = x509.KeyUsage(True, True, *[False] * 7)
     certificate = (
@@ -99,7 +103,7 @@ def _made(organisation: str) -> bytes:
         .add_extension(for_signing, critical=True)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
+        .sign(key, hashes.SHA256() if isinstance(key, RSAPrivateKey) else None)
     )
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return key.private_bytes(pem, pkcs8, serialization.NoEncryption()) + certificate.public_bytes(pem)

@@ -58,8 +58,7 @@ def link(viewer: Viewer, kind: str, key: UUID, detail: str = "") -> Link:
     ends_at = (viewer.at + VALID).replace(microsecond=0)
     moment = int(ends_at.timestamp()).to_bytes(8, "big")
     said = viewer.session_id.bytes + viewer.id.bytes + key.bytes + moment + detail.encode()
-    token = base64.urlsafe_b64encode(said + _seal(kind, said)).rstrip(b"=").decode()
-    return Link(f"{office().site}/files/{kind}/{token}", ends_at)
+    return Link(f"{office().site}/files/{kind}/{_token(kind, said)}", ends_at)
 
 
 async def opened(kind: str, token: str, serve: Serve, asker: Viewer) -> File | None:
@@ -86,9 +85,11 @@ def _said(kind: str, token: str) -> bytes | None:
         raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    said, seal = raw[:-SEAL], raw[-SEAL:]
-    return said if len(said) >= IDS_AND_TIME and hmac.compare_digest(_seal(kind, said), seal) else None
+    said = raw[:-SEAL]
+    is_ours = len(said) >= IDS_AND_TIME and hmac.compare_digest(_token(kind, said), token)
+    return said if is_ours else None
 
 
-def _seal(kind: str, said: bytes) -> bytes:
-    return keys.seal(f"file {kind}", said.hex())
+def _token(kind: str, said: bytes) -> str:
+    seal = keys.seal(f"file {kind}", said.hex())
+    return base64.urlsafe_b64encode(said + seal).rstrip(b"=").decode()

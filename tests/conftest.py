@@ -27,6 +27,7 @@ import structlog
 from starlette.applications import Starlette
 
 from app import create_app, working
+from documents.signing import own_signer
 from engine import database, embedded, keys, log, migrations
 from engine.jobs import Worker
 from resolvers import exams
@@ -137,6 +138,14 @@ def settings_for(database_url: str, var: Path) -> Settings:
         public_url="http://testserver",
         runs_worker=False,
     )
+
+
+@pytest.fixture(scope="session")
+def signing_pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and its certificate, made once per worker: RSA keys take their time."""
+    path = tmp_path_factory.mktemp("key") / "signing.pem"
+    own_signer(path, "Lanternfield Examinations Board")
+    return path
 
 
 @pytest.fixture
