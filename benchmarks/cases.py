@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks import data
 from benchmarks.data import CANDIDATE, INSTITUTION, RESULT, VERIFIER, Size
 from models.consent import CONSENT_VERSION, consent_sentence
+from models.share import BLOCKING
 from schema.ids import global_id
 
 FIRST = 50
@@ -67,7 +68,7 @@ INBOX_FLOOR = f"""
                    'result', json_build_object({RESULT_FIELDS}))) AS edge
         FROM share JOIN candidate ON candidate.id = share.candidate_id JOIN result ON result.id = share.result_id
         JOIN entry ON entry.id = result.entry_id JOIN exam ON exam.code = entry.exam_id
-        WHERE share.institution_id = $1::uuid AND share.withdrawn_at IS NULL
+        WHERE share.institution_id = $1::uuid AND share.withdrawn_at IS NULL AND share.expiry_told_at IS NULL
         AND (share.expires_at IS NULL OR share.expires_at > now()) AND result.released_at <= now()
         ORDER BY share.sent_at DESC, share.id DESC LIMIT {FIRST + 1})
     SELECT json_build_object('data', json_build_object('inbox', json_build_object(
@@ -118,7 +119,8 @@ LOOK_UP_FLOOR = f"""
     JOIN candidate ON candidate.id = entry.candidate_id
     WHERE result.statement_number = $1 AND result.released_at <= now()
     AND EXISTS (SELECT FROM share WHERE share.result_id = result.id AND share.institution_id = $2::uuid
-                AND share.withdrawn_at IS NULL AND (share.expires_at IS NULL OR share.expires_at > now()))"""
+                AND share.withdrawn_at IS NULL AND share.expiry_told_at IS NULL
+                AND (share.expires_at IS NULL OR share.expires_at > now()))"""
 
 
 def _look_up(number: int, size: Size) -> Asked:
@@ -144,7 +146,7 @@ SEND_FLOOR = f"""
         INSERT INTO share (id, result_id, institution_id, candidate_id, sent_at, is_read, consent_text,
                            consent_version, consent_language, institution_name_shown)
         SELECT gen_random_uuid(), id, institution_id, candidate_id, now(), false, $4, '{CONSENT_VERSION}', 'en', name
-        FROM allowed ON CONFLICT (result_id, institution_id) WHERE withdrawn_at IS NULL DO NOTHING
+        FROM allowed ON CONFLICT (result_id, institution_id) WHERE {BLOCKING} DO NOTHING
         RETURNING id, result_id, institution_id),
     event AS (
         INSERT INTO journal (institution_id, kind, share_id, result_id, happened_at)

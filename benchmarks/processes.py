@@ -48,6 +48,7 @@ def service(url: str, folder: Path, **more: str) -> Iterator[Measured]:
         "PUBLIC_URL": "https://seiseki.example",
         "VAR_DIR": str(folder),
         "LOG_FORMAT": "json",
+        "STATEMENTS": "0",  # they need a key to sign with, and none is measured
     }
     with _running("service", ["cli.py", "serve"], url, production | more, folder) as measured:
         yield measured

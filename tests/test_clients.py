@@ -19,6 +19,7 @@ import pytest
 
 from engine import database, keys
 from engine.clock import system_clock
+from models.consent import CONSENT_VERSION
 from tests.conftest import copy_of_template, with_name
 from tests.served import Served
 from tests.world import PASSWORD, World, gid
@@ -117,6 +118,7 @@ async def _cast(world: World, served: Served) -> dict[str, Any]:
         "candidate": {"idNumber": entries[0].id_number, "password": PASSWORD},
         "verifier": {"email": verifier.email, "password": PASSWORD},
         "institution": gid(institution),
+        "consentVersion": CONSENT_VERSION,
         "results": [gid(result) for result in results],
     }
 

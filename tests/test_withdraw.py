@@ -220,6 +220,17 @@ async def test_a_share_can_be_withdrawn_until_its_day_and_not_from_then_on(desk:
     assert (again["wasAlreadyWithdrawn"], again["share"]["status"]) == (True, "WITHDRAWN")
 
 
+async def test_a_machine_whose_clock_lags_can_open_and_withdraw_what_another_has_sent(
+    desk: Desk, clock: ControlledClock
+) -> None:
+    """S10: nothing is opened or withdrawn before it was sent."""
+    sent_at = clock().isoformat()
+    clock.forward(seconds=-1)
+    await desk.open()
+    share = (await desk.withdraw())["share"]
+    assert (share["openedAt"], share["withdrawnAt"]) == (sent_at, sent_at)
+
+
 # ---- who
 
 

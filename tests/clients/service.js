@@ -41,7 +41,7 @@ let sent = 0;
 
 /** The input that sends the candidate's next result. */
 export function nextToSend() {
-  return { resultId: cast.results[sent++], institutionId: cast.institution, consentVersion: '2026-11' };
+  return { resultId: cast.results[sent++], institutionId: cast.institution, consentVersion: cast.consentVersion };
 }
 
 /** Send the candidate's next result; the id of its share. */
