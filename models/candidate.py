@@ -33,7 +33,12 @@ class Candidate(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Candidate"]:
-        """Oneself; those who have a live share of a released result with the verifier's institution; all, for staff."""
+        """Oneself; those who have a live share of a released result with the verifier's institution; for staff, all.
+
+        A centre's staff see those that their centre entered.
+        """
+        entered = """EXISTS (SELECT 1 FROM entry WHERE entry.candidate_id = candidate.id
+                     AND entry.centre_id = :viewer_centre_id)"""
         return visible(
             cls,
             viewer,
@@ -42,7 +47,7 @@ class Candidate(Table):
                 Kind.VERIFIER: f"""EXISTS (SELECT 1 FROM share JOIN result ON result.id = share.result_id
                                    WHERE share.candidate_id = candidate.id AND {RELEASED}
                                    AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})""",
-                Kind.STAFF: "true",
+                Kind.STAFF: "true" if viewer.is_board else entered,
             },
         )
 

@@ -56,8 +56,9 @@ class Entry(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Entry"]:
-        """One's own entries; all, for staff. ID Numbers are log-in names: no institution sees an entry."""
-        return visible(cls, viewer, {Kind.CANDIDATE: "entry.candidate_id = :viewer_id", Kind.STAFF: "true"})
+        """One's own entries; for staff all, or those of their centre. ID Numbers are log-in names: no institution's."""
+        staff = "true" if viewer.is_board else "entry.centre_id = :viewer_centre_id"
+        return visible(cls, viewer, {Kind.CANDIDATE: "entry.candidate_id = :viewer_id", Kind.STAFF: staff})
 
 
 def sealed_secret(id_number: str, secret: str) -> bytes:

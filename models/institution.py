@@ -60,7 +60,7 @@ class Institution(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Institution"]:
-        """Approved ones, to everybody; to a candidate also those that they have sent a result to; all, for staff."""
+        """Approved ones, for everybody; those that they sent a result to, for a candidate; all, for the board."""
         return visible(
             cls,
             viewer,
@@ -69,7 +69,7 @@ class Institution(Table):
                 Kind.CANDIDATE: f"""{APPROVED} OR EXISTS (SELECT 1 FROM share
                                     WHERE share.institution_id = institution.id AND share.candidate_id = :viewer_id)""",
                 Kind.VERIFIER: APPROVED,
-                Kind.STAFF: "true",
+                Kind.STAFF: "true" if viewer.is_board else APPROVED,
             },
         )
 

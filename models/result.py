@@ -68,7 +68,12 @@ class Result(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Result"]:
-        """One's own and results with a live share to the verifier's institution, once released; all, for staff."""
+        """One's own and results with a live share to the verifier's institution, once released; for staff, all.
+
+        A centre's staff see those of their centre, and not before the release (R3).
+        """
+        of_centre = f"""{RELEASED} AND EXISTS (SELECT 1 FROM entry WHERE entry.id = result.entry_id
+                        AND entry.centre_id = :viewer_centre_id)"""
         return visible(
             cls,
             viewer,
@@ -77,7 +82,7 @@ class Result(Table):
                                     AND entry.candidate_id = :viewer_id)""",
                 Kind.VERIFIER: f"""{RELEASED} AND EXISTS (SELECT 1 FROM share WHERE share.result_id = result.id
                                    AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})""",
-                Kind.STAFF: "true",
+                Kind.STAFF: "true" if viewer.is_board else of_centre,
             },
         )
 

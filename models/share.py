@@ -66,9 +66,10 @@ class Share(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Share"]:
-        """One's own, whatever became of them; live ones to the verifier's institution; all, for staff.
+        """One's own, whatever became of them; live ones to the verifier's institution; all, for the board's staff.
 
-        One whose result is not released is seen by staff alone: it would tell the result (R3).
+        A centre's staff see none: where a candidate sends a result is not their business. One whose result is not
+        released is seen by the board alone: it would tell the result (R3).
         """
         return visible(
             cls,
@@ -76,7 +77,7 @@ class Share(Table):
             {
                 Kind.CANDIDATE: f"share.candidate_id = :viewer_id AND {OF_RELEASED}",
                 Kind.VERIFIER: f"share.institution_id = :viewer_institution_id AND {LIVE_SHARE} AND {OF_RELEASED}",
-                Kind.STAFF: "true",
+                Kind.STAFF: "true" if viewer.is_board else "false",
             },
         )
 

@@ -48,13 +48,13 @@ class DownloadTemplate(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["DownloadTemplate"]:
-        """The default one and those of one's own institution; all, for staff."""
+        """The default one and those of one's own institution; all, for the board's staff."""
         return visible(
             cls,
             viewer,
             {
                 Kind.VERIFIER: """download_template.institution_id IS NULL
                                   OR download_template.institution_id = :viewer_institution_id""",
-                Kind.STAFF: "true",
+                Kind.STAFF: "true" if viewer.is_board else "false",
             },
         )

@@ -51,11 +51,12 @@ class VerifierUser(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["VerifierUser"]:
-        """The users of one's own institution (U3); all, for staff."""
+        """The users of one's own institution (U3); all, for the board's staff."""
+        board = "true" if viewer.is_board else "false"
         return visible(
             cls,
             viewer,
-            {Kind.VERIFIER: "verifier_user.institution_id = :viewer_institution_id", Kind.STAFF: "true"},
+            {Kind.VERIFIER: "verifier_user.institution_id = :viewer_institution_id", Kind.STAFF: board},
         )
 
 

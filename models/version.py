@@ -70,7 +70,12 @@ class HolderNotice(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["HolderNotice"]:
-        """Whoever may see the result sees who was told; an institution sees only that it was told itself."""
+        """Whoever may see the result sees who was told; an institution sees only that it was told itself.
+
+        A centre's staff see none: where a candidate sends a result is not their business.
+        """
+        if viewer.kind is Kind.STAFF and not viewer.is_board:
+            return visible(cls, viewer, {})
         own = "AND holder_notice.institution_id = :viewer_institution_id"
         return _with_result(cls, viewer, own if viewer.kind is Kind.VERIFIER else "")
 

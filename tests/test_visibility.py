@@ -26,8 +26,11 @@ from tests.selecting import ROWS, leads_to_a_row, ways_to_rows
 from tests.world import World
 
 OFFICE = {"home user", "template"}  # what an institution's own users see
-HELD = {"candidate", "result 1", "award 1", "share with home"}  # and what a live share adds
-OWN_ROWS = {"candidate", "account", "entry 1", "entry 2", "result 1", "result 2", "award 1", "award 2"} | {
+# and what a live share adds
+HELD = {"candidate", "result 1", "award 1", "version 1", "notice to home", "share with home"}
+# all that is told of a result
+OF_RESULT_1 = {"result 1", "award 1", "version 1", "reason 1", "notice to home", "notice to third"}
+OWN_ROWS = {"candidate", "account", "entry 1", "entry 2", "result 2", "award 2", *OF_RESULT_1} | {
     f"share with {name}" for name in ("home", "third", "shut")
 }
 SHARED = {name for name in OWN_ROWS if name.startswith("share with")}
@@ -35,7 +38,8 @@ SHARED = {name for name in OWN_ROWS if name.startswith("share with")}
 WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions"}
 # Paths that answer without knowing who asks, and hold no rows.
 PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-email", "/inbox", "/check"} | {
-    "/unsubscribe/{token:path}"
+    "/unsubscribe/{token:path}",
+    "/files/{kind}/{token}",  # its situations are in test_files.py
 }
 
 
@@ -117,7 +121,7 @@ async def before_release(scene: Scene) -> None:
 async def candidate_before_release(scene: Scene) -> Situation:
     """R3: one microsecond before it, of a result that was shared already when its release was put off."""
     await before_release(scene)
-    return await asks(scene, "candidate", *(OWN_ROWS - SHARED - {"result 1", "award 1"}), "shut institution")
+    return await asks(scene, "candidate", *(OWN_ROWS - SHARED - OF_RESULT_1), "shut institution")
 
 
 async def verifier_before_release(scene: Scene) -> Situation:
@@ -150,9 +154,20 @@ async def verifier_after_withholding(scene: Scene) -> Situation:
     return await asks(scene, "home user", "other candidate", *OFFICE, *HELD - {"award 1"})
 
 
-async def staff_of_centre(scene: Scene, name: str, *hidden: str) -> Situation:
-    """N4: of mail, that to their own candidates alone; no institution's."""
-    return await asks(scene, name, *(scene.texts.keys() - {f"letter to {one}" for one in hidden}))
+ENTERED = {"candidate", "account", "entry 1", "entry 2", "other candidate", "unclaimed candidate", "unclaimed entry"}
+RELEASED = {"result 1", "result 2", "award 1", "award 2", "version 1", "reason 1", "old award 1"}
+OF_CENTRE = ENTERED | RELEASED | {"letter to candidate"}
+
+
+async def staff_of_centre(scene: Scene, name: str, *seen: str) -> Situation:
+    """R1, N4: of their own centre's candidates, their entries, released results and mail; nothing of institutions."""
+    return await asks(scene, name, *seen)
+
+
+async def staff_of_centre_before_release(scene: Scene) -> Situation:
+    """R3: a centre's staff have to wait as everybody."""
+    await before_release(scene)
+    return await asks(scene, "centre staff", *(OF_CENTRE - OF_RESULT_1 - {"old award 1"}))
 
 
 async def candidate_alone(scene: Scene) -> Situation:
@@ -184,8 +199,9 @@ SITUATIONS: dict[str, Callable[[Scene], Awaitable[Situation]]] = {
     "a verifier after the result was withheld": verifier_after_withholding,
     "a verifier with a live share": verifier_with_share,
     "the candidate": candidate_alone,
-    "staff of the centre": lambda scene: staff_of_centre(scene, "centre staff", "home user"),
-    "staff of another centre": lambda scene: staff_of_centre(scene, "staff elsewhere", "candidate", "home user"),
+    "staff of the centre": lambda scene: staff_of_centre(scene, "centre staff", *OF_CENTRE),
+    "staff of the centre before the release": staff_of_centre_before_release,
+    "staff of another centre": lambda scene: staff_of_centre(scene, "staff elsewhere"),
 }
 TIMED = {
     f"{who} {how.__name__}": partial(how, name=who)
