@@ -1,7 +1,28 @@
 """Every way the service says no, as facts. `schema/refusals.py` gives each one its GraphQL type."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+
+
+class Sentence(str):
+    """An English sentence that knows what it was made of, so that it can be said in another language (A12)."""
+
+    template: str
+    facts: Mapping[str, object]
+
+    @classmethod
+    def of(cls, template: str, **facts: object) -> "Sentence":
+        """A template with its facts: words, numbers, moments, other sentences, or a list of them."""
+        made = cls(template.format(**{name: _in_english(fact) for name, fact in facts.items()}))
+        made.template, made.facts = template, facts
+        return made
+
+
+def _in_english(fact: object) -> object:
+    if isinstance(fact, datetime):
+        return f"{fact.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return " ".join(map(str, fact)) if isinstance(fact, list) else fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +54,8 @@ class InvalidInput(Refusal):
     """A form with one or more faults, told all at once."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("Please correct: " + " ".join(problem.message for problem in problems))
+        faults = [problem.message for problem in problems]
+        super().__init__(Sentence.of("Please correct: {problems}", problems=faults))
         self.problems = problems
 
 
@@ -49,7 +71,8 @@ class LoginLocked(Refusal):
     """Too many wrong passwords in a row (A4). `locked_until` is a moment in UTC."""
 
     def __init__(self, locked_until: datetime) -> None:
-        super().__init__(f"Too many wrong passwords: log-in is locked until {locked_until:%Y-%m-%d %H:%M:%S} UTC.")
+        told = "Too many wrong passwords: log-in is locked until {locked_until}."
+        super().__init__(Sentence.of(told, locked_until=locked_until))
         self.locked_until = locked_until
 
 
@@ -61,8 +84,11 @@ class RegistrationLocked(Refusal):
     """Too many wrong Secret Numbers (A8). `locked_until` is a moment in UTC, or None until the centre re-issues."""
 
     def __init__(self, locked_until: datetime | None) -> None:
-        when = f"until {locked_until:%Y-%m-%d %H:%M:%S} UTC" if locked_until else "until your centre issues new numbers"
-        super().__init__(f"Too many wrong Secret Numbers: registering with this ID Number is closed {when}.")
+        told = "Too many wrong Secret Numbers: registering with this ID Number is closed until "
+        if locked_until is None:
+            super().__init__(Sentence.of(told + "your centre issues new numbers."))
+        else:
+            super().__init__(Sentence.of(told + "{locked_until}.", locked_until=locked_until))
         self.locked_until = locked_until
 
 
@@ -70,12 +96,38 @@ class TooManyTries(Refusal):
     """A limit of rate was reached. `retry_after` is a moment in UTC."""
 
     def __init__(self, retry_after: datetime) -> None:
-        super().__init__(f"Too many tries. Try again after {retry_after:%Y-%m-%d %H:%M:%S} UTC.")
+        super().__init__(Sentence.of("Too many tries. Try again after {retry_after}.", retry_after=retry_after))
         self.retry_after = retry_after
 
 
 class AlreadyRegistered(Refusal):
     message = "This ID Number is already registered: log in, or reset the password."
+
+
+class AccountClosed(Refusal):
+    """The account that this entry was claimed for was closed (G2)."""
+
+    message = (
+        "The account of this ID Number was closed. To open it again, ask your exam centre for a new Secret Number."
+    )
+
+
+class ClaimedElsewhere(Refusal):
+    """The entry is claimed, or can only be claimed, by another account (A11)."""
+
+    message = (
+        "This ID Number belongs to another account. Log in there with it, or reset the password there with this "
+        "ID Number. If you want to have one account only, close the other one and ask your exam centre."
+    )
+
+
+class DateOfBirthDiffers(Refusal):
+    """The entry's date of birth is not the account's, and is not told (A11). It counts as a wrong try (A8)."""
+
+    message = (
+        "The date of birth of this entry is not the one of your account, so it was not added. "
+        "If it is your entry, ask the exam centre that entered you to correct it."
+    )
 
 
 class LinkNotValid(Refusal):
@@ -90,7 +142,7 @@ class ResultNotSendable(Refusal):
     """Only released results that are neither withheld nor revoked can be sent (S8)."""
 
     def __init__(self, status: str) -> None:
-        super().__init__(f"This result cannot be sent: it is {status.lower()}.")
+        super().__init__(Sentence.of("This result cannot be sent: it is {status}.", status=Sentence.of(status.lower())))
         self.status = status
 
 
@@ -102,7 +154,8 @@ class ConsentOutdated(Refusal):
     """The consent sentence has changed since it was shown (S3): show the current one and ask again."""
 
     def __init__(self, current_version: str) -> None:
-        super().__init__(f"The consent sentence has changed. Show version {current_version} and ask again.")
+        told = "The consent sentence has changed. Show version {version} and ask again."
+        super().__init__(Sentence.of(told, version=current_version))
         self.current_version = current_version
 
 
@@ -114,7 +167,8 @@ class ShareExpired(Refusal):
     """A share whose day has come cannot be withdrawn any more (S9, S10). `expired_at` is a moment in UTC."""
 
     def __init__(self, expired_at: datetime) -> None:
-        super().__init__(f"This share expired on {expired_at:%Y-%m-%d %H:%M:%S} UTC: it is shown there no more.")
+        told = "This share expired on {expired_at}: it is shown there no more."
+        super().__init__(Sentence.of(told, expired_at=expired_at))
         self.expired_at = expired_at
 
 
@@ -133,10 +187,11 @@ class AlreadyReleased(Refusal):
     """The moment of a session has come: what candidates may have seen is not hidden again (R3)."""
 
     def __init__(self, released_at: datetime) -> None:
-        super().__init__(
-            f"The results of this session were released on {released_at:%Y-%m-%d %H:%M:%S} UTC. "
+        told = (
+            "The results of this session were released on {released_at}. "
             "What is wrong with one of them is corrected there: amend, withhold or revoke it."
         )
+        super().__init__(Sentence.of(told, released_at=released_at))
         self.released_at = released_at
 
 
@@ -144,9 +199,8 @@ class ResultChangedMeanwhile(Refusal):
     """Another version stands than the one that was expected (R11)."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(
-            f"The result has changed meanwhile: version {version} stands now. Look at it and decide again."
-        )
+        told = "The result has changed meanwhile: version {version} stands now. Look at it and decide again."
+        super().__init__(Sentence.of(told, version=version))
         self.version = version
 
 

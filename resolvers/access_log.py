@@ -8,7 +8,8 @@ from resolvers import columns
 from resolvers.pages import Page, Place, page_of
 
 # READs of one version of one result by one institution (or by staff) on one day, UTC, are one line, placed at the first
-# of them: a line that is there stays where it is, so that no page skips or repeats one.
+# of them: a line that is there stays where it is, so that no page skips or repeats one. Of entries that were claimed
+# later (A11), what was done with their results before is found by the results.
 LINES = """
     SELECT trail.act, trail.institution_id, trail.viewer_kind, trail.purpose, shown.result_id, shown.version,
            min(trail.at) AS at, max(trail.at) AS last_at, count(*) AS times,
@@ -21,7 +22,8 @@ LINES = """
     CROSS JOIN LATERAL (
         SELECT CASE trail.act WHEN :read THEN (trail.at AT TIME ZONE 'UTC')::date::text ELSE trail.id::text END AS key
     ) AS fold
-    WHERE trail.candidates @> ARRAY[:viewer_id::uuid] AND shown.is_visible IS NOT FALSE
+    WHERE (trail.candidates @> ARRAY[:viewer_id::uuid] OR trail.results && ARRAY(SELECT result_id FROM own))
+    AND shown.is_visible IS NOT FALSE
     GROUP BY trail.act, trail.institution_id, trail.viewer_kind, trail.purpose, shown.result_id, shown.version,
              fold.key"""
 

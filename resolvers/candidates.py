@@ -1,14 +1,18 @@
 """Candidates' accounts: registering, forgotten passwords, and reading them (A1, A2, A5, A6, A8)."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from tortoise.expressions import Q
+
 from engine import database, hashing, keys
 from engine.database import Row
-from engine.limits import Attempt, Lock, Rate, forget, network, take
+from engine.limits import Attempt, Lock, Rate, network, take
 from errors import (
+    AccountClosed,
     AlreadyRegistered,
     InvalidInput,
     LinkNotValid,
@@ -58,12 +62,11 @@ class Registration:
 async def register(viewer: Viewer, form: Registration) -> sessions.LoggedIn:
     """Claim an entry with its numbers, make it an account, and log in.
 
-    Raises InvalidInput, WrongNumbers, RegistrationLocked, TooManyTries or AlreadyRegistered.
+    Raises InvalidInput, WrongNumbers, RegistrationLocked, TooManyTries, AlreadyRegistered or AccountClosed.
     """
     _check_form(form)
-    entry = await _entry_with_secret(viewer, form.id_number, form.secret_number)
-    if entry["claimed_at"] is not None:
-        raise AlreadyRegistered
+    entry = await entry_with_secret(viewer, form.id_number, form.secret_number)
+    _check_unclaimed(entry)
     _check_password(form, entry)
     password_hash = await hashing.hash_password(form.password)
     async with database.transaction():
@@ -71,13 +74,14 @@ async def register(viewer: Viewer, form: Registration) -> sessions.LoggedIn:
         return await sessions.start(Kind.CANDIDATE, entry["candidate_id"], viewer)
 
 
+def _check_unclaimed(entry: Row) -> None:
+    if entry["claimed_at"] is not None:
+        raise AlreadyRegistered if entry["closed_at"] is None else AccountClosed
+
+
 def _check_form(form: Registration) -> None:
     """Everything that can be said before the numbers are compared; a bad form is not a wrong try."""
-    problems = email_problems(form.email, form.email_again)
-    if not ID_NUMBER.fullmatch(written_id_number(form.id_number)):
-        problems.append(Problem("idNumber", "An ID Number is 3 letters and 6 digits, like ABC123456."))
-    if not SECRET_NUMBER.fullmatch(written_secret_number(form.secret_number)):
-        problems.append(Problem("secretNumber", "A Secret Number is 4 digits."))
+    problems = email_problems(form.email, form.email_again) + number_problems(form.id_number, form.secret_number)
     if not form.accepts_terms:
         problems.append(Problem("acceptsTerms", "You can only register if you agree to the terms of use."))
     if form.language not in LANGUAGES:
@@ -94,6 +98,16 @@ def _check_password(form: Registration, entry: Row) -> None:
         raise InvalidInput(problems)
 
 
+def number_problems(id_number: str, secret_number: str) -> list[Problem]:
+    """What is wrong with the form of the two numbers of a Confirmation of Entry."""
+    problems = []
+    if not ID_NUMBER.fullmatch(written_id_number(id_number)):
+        problems.append(Problem("idNumber", "An ID Number is 3 letters and 6 digits, like ABC123456."))
+    if not SECRET_NUMBER.fullmatch(written_secret_number(secret_number)):
+        problems.append(Problem("secretNumber", "A Secret Number is 4 digits."))
+    return problems
+
+
 def email_problems(email: str, again: str) -> list[Problem]:
     """What is wrong with an e-mail address typed twice."""
     problems = []
@@ -104,14 +118,25 @@ def email_problems(email: str, again: str) -> list[Problem]:
     return problems
 
 
-async def _entry_with_secret(viewer: Viewer, id_number: str, secret_number: str) -> Row:
-    """The entry with these numbers. Every try is counted before anything is compared (A8)."""
+def _fits(_entry: Row) -> None:
+    """Nothing more is asked of an entry than its numbers."""
+
+
+async def entry_with_secret(
+    viewer: Viewer, id_number: str, secret_number: str, check: Callable[[Row], None] = _fits
+) -> Row:
+    """The entry with these numbers. Every try is counted before anything is compared (A8).
+
+    What `check` raises of an entry leaves the try counted as a wrong one.
+    Raises WrongNumbers, RegistrationLocked or TooManyTries.
+    """
     id_number, secret = written_id_number(id_number), written_secret_number(secret_number)
     await _count_rates(viewer)
     attempt = await take(SECRETS, id_number, viewer.at)
     _refuse_if_locked(attempt)
     entry = await database.row(
-        """SELECT entry.*, candidate.family_name, candidate.given_name, candidate.native_name
+        """SELECT entry.*, candidate.family_name, candidate.given_name, candidate.native_name,
+                  candidate.date_of_birth, candidate.registered_at, candidate.closed_at
            FROM entry JOIN candidate ON candidate.id = entry.candidate_id
            WHERE entry.id_number = :id_number AND entry.secret_hash = :secret_hash""",
         id_number=id_number,
@@ -119,6 +144,7 @@ async def _entry_with_secret(viewer: Viewer, id_number: str, secret_number: str)
     )
     if entry is None:
         raise _wrong(attempt)
+    check(entry)
     await attempt.right()
     await WRONG_SECRETS_BY_ADDRESS.give_back(network(viewer.address), viewer.at)
     await WRONG_SECRETS_IN_ALL.give_back("", viewer.at)
@@ -143,13 +169,19 @@ def _wrong(attempt: Attempt) -> Exception:
 
 
 async def _claim(entry: Row, form: Registration, password_hash: str, viewer: Viewer) -> None:
-    """Make the entry's candidate an account, unless one of their entries did; of two at once, the second finds it."""
+    """Make the entry's candidate an account, unless one of their entries did; of two at once, the second finds it.
+
+    An account that was closed is opened again: its centre has issued a new Secret Number.
+    """
     claimed = await database.row(
-        "UPDATE entry SET claimed_at = :now WHERE id = :id AND claimed_at IS NULL RETURNING id",
+        """UPDATE entry SET claimed_at = :now WHERE id = :id AND claimed_at IS NULL
+           AND secret_hash = :secret_hash RETURNING id""",  # the Secret Number may have been issued anew meanwhile (A7)
         id=entry["id"],
+        secret_hash=entry["secret_hash"],
         now=viewer.at,
     )
-    registered = claimed and await Candidate.filter(id=entry["candidate_id"], registered_at__isnull=True).update(
+    free = Candidate.filter(Q(registered_at__isnull=True) | Q(closed_at__isnull=False), id=entry["candidate_id"])
+    registered = claimed and await free.update(
         email=form.email.strip(),
         password_hash=password_hash,
         language=form.language,
@@ -157,9 +189,14 @@ async def _claim(entry: Row, form: Registration, password_hash: str, viewer: Vie
         terms_version=TERMS_VERSION,
         terms_accepted_at=viewer.at,
         registered_at=viewer.at,
+        closed_at=None,
     )
     if not registered:
-        raise AlreadyRegistered
+        raise WrongNumbers if await _is_unclaimed(entry["id"]) else AlreadyRegistered
+
+
+async def _is_unclaimed(entry_id: UUID) -> bool:
+    return bool(await database.rows("SELECT 1 FROM entry WHERE id = :id AND claimed_at IS NULL", id=entry_id))
 
 
 async def request_password_reset(viewer: Viewer, id_number: str) -> None:
@@ -201,8 +238,7 @@ async def reset_password(viewer: Viewer, token: str, password: str, again: str) 
     """
     reset_id = reset_of(token)
     account = await database.row(
-        """SELECT candidate.id, array(SELECT id_number FROM entry WHERE entry.candidate_id = candidate.id) AS numbers
-           FROM password_reset JOIN candidate ON candidate.id = password_reset.candidate_id
+        """SELECT candidate.id FROM password_reset JOIN candidate ON candidate.id = password_reset.candidate_id
            WHERE password_reset.id = :id AND candidate.closed_at IS NULL""",
         id=reset_id,
     )
@@ -210,8 +246,7 @@ async def reset_password(viewer: Viewer, token: str, password: str, again: str) 
         raise LinkNotValid
     await passwords.check(Kind.CANDIDATE, account["id"], password, again)
     await _use_reset(viewer, reset_id, account["id"], await hashing.hash_password(password))
-    for number in account["numbers"]:
-        await forget(sessions.LOGIN_LOCKS[Kind.CANDIDATE], number)
+    await sessions.forget_wrong_passwords(account["id"])
 
 
 async def _use_reset(viewer: Viewer, reset_id: UUID, candidate_id: UUID, password_hash: str) -> None:

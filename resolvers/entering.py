@@ -16,6 +16,7 @@ from engine.database import Row
 from engine.limits import forget
 from errors import EntryClaimed, EntryNotFound
 from models.base import new_id
+from models.candidate import Candidate
 from models.entry import Entry, sealed_secret
 from models.id_numbers import new_id_number, new_secret_number
 from models.trail import TrailAct
@@ -26,10 +27,10 @@ from resolvers.candidates import SECRETS
 from resolvers.rows import Bad, Cells, EntryKey, Fault, Given, at_once, batches
 
 COLUMNS = (
-    "centre", "exam", "examDate", "candidateNumber",
+    "centre", "examCode", "examDate", "candidateNumber",
     "familyName", "givenName", "nativeName", "dateOfBirth", "resultsBy",
 )  # fmt: skip
-REQUIRED = ("centre", "exam", "examDate", "candidateNumber", "familyName", "dateOfBirth")
+REQUIRED = ("centre", "examCode", "examDate", "candidateNumber", "familyName", "dateOfBirth")
 RESULTS_AFTER = timedelta(weeks=6)
 EARLIEST_BIRTH = date(1900, 1, 1)
 ONE_AT_A_TIME = 0x5E15E1  # of two that enter the same row at once, the second finds it there
@@ -260,7 +261,7 @@ async def standing(secrets: Mapping[str, str]) -> set[str]:
 async def reissue(viewer: Viewer, entry_id: UUID) -> Confirmation:
     """A new Secret Number for an entry that nobody has claimed; the old one ends, the ID Number stays (A7).
 
-    It also opens what too many wrong Secret Numbers have closed (A8).
+    It also opens what too many wrong Secret Numbers have closed (A8), and lets a closed account be opened again.
     Raises NotLoggedIn, NotAllowed, EntryNotFound or EntryClaimed.
     """
     viewer.must_be(Kind.STAFF)
@@ -268,15 +269,19 @@ async def reissue(viewer: Viewer, entry_id: UUID) -> Confirmation:
         entry = await Entry.visible_to(viewer).get_or_none(entry_id, lock="FOR UPDATE")
         if entry is None:
             raise EntryNotFound
-        if entry.claimed_at is not None:
+        if (
+            entry.claimed_at is not None
+            and not await Candidate.filter(id=entry.candidate_id, closed_at__isnull=False).exists()
+        ):
             raise EntryClaimed
+        entry.claimed_at = None
         secret = new_secret_number()
         while sealed_secret(entry.id_number, secret) == entry.secret_hash:
             secret = new_secret_number()
         entry.secret_hash = sealed_secret(entry.id_number, secret)
         entry.issue += 1
         entry.issued_at = viewer.at
-        await entry.save(update_fields=["secret_hash", "issue", "issued_at"])
+        await entry.save(update_fields=["secret_hash", "issue", "issued_at", "claimed_at"])
         await forget(SECRETS, entry.id_number)
         await trail.note(viewer, TrailAct.CHANGED, [About(entry.candidate_id)])
     return Confirmation(0, entry.id, entry.id_number, secret, entry.issue)

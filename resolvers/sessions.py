@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from engine import database, hashing, keys
 from engine.database import Row
-from engine.limits import Lock, Rate, network, take
+from engine.limits import Attempt, Lock, Rate, forget, network, take
 from errors import LoginLocked, TooManyTries, WrongLogin, WrongPassword
 from models.base import required
 from models.entry import written_id_number
@@ -23,6 +23,9 @@ LOGIN_LOCKS = {
     Kind.VERIFIER: Lock("log-in verifier", tries=4, length=timedelta(minutes=30)),
     Kind.STAFF: Lock("log-in staff", tries=4, length=timedelta(minutes=30)),
 }
+# Counted over all ID Numbers of one account (A11), so that many of them give no more guesses than one. Only the owner
+# is told of it, by mail: a number that is locked, and was never tried, would be known to belong to the other (A4).
+ALL_NUMBERS = Lock("log-in all numbers", tries=4, length=timedelta(minutes=30))
 WRONG_LOGINS_BY_ADDRESS = Rate("wrong log-ins by address", most=200, window=timedelta(hours=1))
 # A session's last use is written at most this often; so it ends between 30:00 and 30:10 after its last use.
 USE_IS_NOTED_EVERY = timedelta(seconds=10)
@@ -124,18 +127,35 @@ async def _compared(kind: Kind, name: str, password: str, viewer: Viewer, code: 
     if attempt.is_refused and attempt.locked_until:
         raise LoginLocked(attempt.locked_until)
     account = await database.row(ACCOUNTS[kind], name=name)
+    whole = await _over_all_numbers(account, name, viewer.at) if kind is Kind.CANDIDATE else attempt
     # Before the password, so that the time does not tell which of the two was wrong.
     asks_code = kind is Kind.STAFF and code is not None
     step = one_time_codes.step(account, code or "", viewer.at) if asks_code else one_time_codes.NONE_NEEDED
-    if not await _is_right(account, password, step, viewer.at):
+    if not await _is_right(account, password, step, viewer.at) or whole.is_refused:
+        if locked_until := (attempt.is_last and attempt.locked_until) or (whole.is_last and whole.locked_until):
+            await notices.login_locked(kind, account["id"] if account else None, locked_until)
         if attempt.is_last and attempt.locked_until:
-            await notices.login_locked(kind, account["id"] if account else None, attempt.locked_until)
             raise LoginLocked(attempt.locked_until)
         raise WrongLogin
     await attempt.right()
+    if kind is Kind.CANDIDATE:
+        await whole.right()
     await WRONG_LOGINS_BY_ADDRESS.give_back(client, viewer.at)
     found: Row = required(account)
     return found
+
+
+async def _over_all_numbers(account: Row | None, name: str, now: datetime) -> Attempt:
+    """The try as one against the whole account; a name that nobody has is counted as well, to cost the same."""
+    return await take(ALL_NUMBERS, str(account["id"]) if account else name, now)
+
+
+async def forget_wrong_passwords(candidate_id: UUID) -> None:
+    """After a new password, by a mailed link: nothing of before counts (A5)."""
+    numbers = await database.rows("SELECT id_number FROM entry WHERE candidate_id = :id", id=candidate_id)
+    for number in numbers:
+        await forget(LOGIN_LOCKS[Kind.CANDIDATE], number["id_number"])
+    await forget(ALL_NUMBERS, str(candidate_id))
 
 
 async def _is_right(account: Row | None, password: str, step: int | None, now: datetime) -> bool:

@@ -9,16 +9,20 @@ from strawberry.schema.config import StrawberryConfig
 from schema import entities
 from schema.candidate import CandidateMutation, CandidateQuery
 from schema.check import CheckQuery
+from schema.claim import ClaimMutation
 from schema.context import Info
 from schema.correction import CorrectionMutation
 from schema.details import DetailsMutation
+from schema.entering import EnteringMutation
 from schema.entities import ENTITIES, NodeQuery
 from schema.exam import ExamQuery
 from schema.execution import Executor
 from schema.extensions import EXTENSIONS
 from schema.institution import InstitutionQuery
 from schema.letter import LetterMutation
+from schema.loading import LoadingMutation
 from schema.password import PasswordMutation
+from schema.photo import PhotoMutation
 from schema.refusals import TYPES, handlers
 from schema.release import ReleaseMutation
 from schema.result import ResultQuery
@@ -65,14 +69,18 @@ class Query(
 class Mutation(
     SessionMutation,
     CandidateMutation,
+    ClaimMutation,
     DetailsMutation,
     PasswordMutation,
     ShareMutation,
     WithdrawalMutation,
     OrganisationMutation,
     LetterMutation,
+    EnteringMutation,
+    LoadingMutation,
     ReleaseMutation,
     CorrectionMutation,
+    PhotoMutation,
 ):
     pass
 

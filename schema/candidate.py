@@ -20,6 +20,7 @@ from schema.ids import global_id, key_of
 from schema.node import LANGUAGE_DESCRIPTION, Node
 from schema.pages import After, First, place
 from schema.refusals import (
+    AccountClosed,
     AlreadyRegistered,
     InvalidInput,
     LinkNotValid,
@@ -146,7 +147,7 @@ class RegisterInput:
 
 
 RegisterPayload = Annotated[
-    LoggedIn | InvalidInput | WrongNumbers | RegistrationLocked | TooManyTries | AlreadyRegistered,
+    LoggedIn | InvalidInput | WrongNumbers | RegistrationLocked | TooManyTries | AlreadyRegistered | AccountClosed,
     strawberry.union("RegisterPayload", description="A session of the new account, or why there is none."),
 ]
 

@@ -106,6 +106,21 @@ class AlreadyRegistered(Refusal):
     pass
 
 
+@refuses(errors.AccountClosed, "The entry belongs to an account that was closed; its centre can issue a new number.")
+class AccountClosed(Refusal):
+    pass
+
+
+@refuses(errors.ClaimedElsewhere, "The entry belongs to another account.")
+class ClaimedElsewhere(Refusal):
+    pass
+
+
+@refuses(errors.DateOfBirthDiffers, "The entry has another date of birth than the account, which one is not told.")
+class DateOfBirthDiffers(Refusal):
+    pass
+
+
 @refuses(errors.LinkNotValid, "A mailed link that was used, is too old, or is not complete.")
 class LinkNotValid(Refusal):
     pass
@@ -131,6 +146,11 @@ class ConsentOutdated(Refusal):
     current_version: str = strawberry.field(description="The version to show and to send.")
 
 
+@refuses(errors.EntryNotFound, "The viewer has no such entry; a centre's staff have those of their centre alone.")
+class EntryNotFound(Refusal):
+    pass
+
+
 @refuses(errors.AlreadyReleased, "The moment of the session's release has come: it stays released.")
 class AlreadyReleased(Refusal):
     released_at: datetime = strawberry.field(description="When its results were released, UTC.")
@@ -146,6 +166,11 @@ class StateForbids(Refusal):
     status: str = strawberry.field(
         description="Where the result stands: LOADED, PENDING, RELEASED, WITHHELD or REVOKED."
     )
+
+
+@refuses(errors.EntryClaimed, "Its candidate has registered with it: a lost password is reset instead.")
+class EntryClaimed(Refusal):
+    pass
 
 
 @refuses(errors.ShareNotFound, "The viewer has no such share, or, as an institution, has it no more.")

@@ -186,6 +186,9 @@ async def _correction(scene: Scene) -> None:
             result_id=result.id, version=1, institution_id=scene.rows[name].id, change=Change.AMENDED, told_at=told_at
         )
         scene.texts[f"notice to {name}"] = {f"{told_at:.%f}"}
+    looking = scene.world.viewer(Kind.VERIFIER, institution_id=scene.rows["third"].id)
+    looked_up = About(scene.rows["candidate"].id, scene.rows["result 2"].id, 1)
+    await trail.note(looking, TrailAct.LOOKED_UP, [looked_up])  # so that staff are told of a holder by a correction
 
 
 async def _letters(scene: Scene) -> None:
@@ -291,6 +294,11 @@ def _registration(id_number: str, secret: str) -> Variables:
     }  # fmt: skip
 
 
+def _claims(scene: Scene, _: Asker) -> list[Variables]:
+    """The right numbers of an account that is there."""
+    return [{"input": {"idNumber": scene.rows["entry 1"].id_number, "secretNumber": SECRET}}]
+
+
 def _log_in(mutation: str, name: str, of: Callable[[Scene, Asker], str]) -> Callable[[Scene, Asker], list[Variables]]:
     def variables(scene: Scene, asker: Asker) -> list[Variables]:
         password = PASSWORD if mutation in asker.knows else WRONG_PASSWORD
@@ -385,6 +393,7 @@ WAYS = {
     **{f"Query.node {name}": _node(name) for name in ENTITIES},
     **{f"Query._entities {name}": _entities(name) for name in ENTITIES},
     "Mutation.register": Way("register(input: $input)", "($input: RegisterInput!)", _registrations),
+    "Mutation.claimEntry": Way("claimEntry(input: $input)", "($input: ClaimEntryInput!)", _claims),
     "Mutation.changeMyDetails": Way(
         "changeMyDetails(input: $input)", "($input: ChangeMyDetailsInput!)", lambda *_: [{"input": {"language": "en"}}]
     ),
