@@ -28,8 +28,8 @@ ROOT = Path(__file__).parent.parent
 CENTRES = 50
 NUMBERS = 2000  # candidates of one centre and session
 SKILLS = ("reading", "useOfEnglish", "writing", "listening", "speaking")
-ENTRY = ("centre", "exam", "examDate", "candidateNumber", "familyName", "givenName", "nativeName", "dateOfBirth")
-RESULT = ("centre", "exam", "examDate", "candidateNumber", "overallScore", *SKILLS)
+ENTRY = ("centre", "examCode", "examDate", "candidateNumber", "familyName", "givenName", "nativeName", "dateOfBirth")
+RESULT = ("centre", "examCode", "examDate", "candidateNumber", "overallScore", *SKILLS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from resolvers.entering import Confirmation
 from settings import Settings
 
 HEADINGS = (
-    "centre", "exam", "examDate", "candidateNumber", "familyName", "givenName", "nativeName", "resultsBy",
+    "centre", "examCode", "examDate", "candidateNumber", "familyName", "givenName", "nativeName", "resultsBy",
     "idNumber", "secretNumber",
 )  # fmt: skip
 

@@ -25,8 +25,8 @@ async def of_candidates(viewer: Viewer, candidate_ids: Sequence[UUID]) -> dict[U
 async def by_keys(keys: Sequence[EntryKey]) -> dict[EntryKey, Row]:
     """Entries with their candidates, by what a row of a file names them by; for whoever may enter and load."""
     found = await database.rows(
-        """SELECT wanted.*, entry.id AS entry_id, entry.candidate_id, entry.results_by, candidate.family_name, candidate.given_name,
-                  candidate.native_name, candidate.date_of_birth
+        """SELECT wanted.*, entry.id AS entry_id, entry.candidate_id, entry.results_by,
+                  candidate.family_name, candidate.given_name, candidate.native_name, candidate.date_of_birth
            FROM unnest(:centres::text[], :exams::text[], :dates::date[], :numbers::text[])
                 AS wanted (centre, exam, exam_date, candidate_number)
            JOIN centre ON centre.number = wanted.centre

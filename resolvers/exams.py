@@ -33,7 +33,7 @@ async def bands_of(code: str) -> list[dict[str, Any]]:
 def problem_of_date(exam: Row | None, code: str, day: date) -> tuple[str, str] | None:
     """The column at fault and why, if there was no such exam on this day."""
     if exam is None:
-        return "exam", f"There is no exam {code!r}."
+        return "examCode", f"There is no exam {code!r}."
     last: date | None = exam["last_date"]
     if day < exam["first_date"] or (last is not None and day > last):
         until = f"until {last}" if last else "onwards"

@@ -24,10 +24,10 @@ from resolvers import entries, exams, trail
 from resolvers.rows import Bad, Cells, EntryKey, Fault, Given, at_once, batches
 
 COLUMNS = (
-    "centre", "exam", "examDate", "candidateNumber", "outcome", "overallScore", *SKILL_COLUMNS.values(), "grade",
+    "centre", "examCode", "examDate", "candidateNumber", "outcome", "overallScore", *SKILL_COLUMNS.values(), "grade",
     "cefr", "statementNumber", "certificateNumber",
 )  # fmt: skip
-REQUIRED = ("centre", "exam", "examDate", "candidateNumber")
+REQUIRED = ("centre", "examCode", "examDate", "candidateNumber")
 OUTCOMES = {one.value: one for one in Outcome} | {"X": Outcome.ABSENT_FROM_PART, "Z": Outcome.ABSENT_FROM_ALL}
 NUMBER = re.compile(r"[A-Z0-9-]{1,20}")
 FAILED = Award(Outcome.FAIL.value, "Fail", None, None, certificate=False)  # below every score that is reported

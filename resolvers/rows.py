@@ -127,7 +127,7 @@ class Cells:
         """Which entry the row is about."""
         return EntryKey(
             self.form("centre", CENTRE_NUMBER, "A centre number has up to 10 digits and capital letters."),
-            self.code("exam", required=True),
+            self.code("examCode", required=True),
             self.day("examDate", required=True) or date.min,
             self.form("candidateNumber", CANDIDATE_NUMBER, "A candidate number has up to 10 digits and letters."),
         )

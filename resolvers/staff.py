@@ -47,9 +47,11 @@ async def add(name: str, email: str, role: StaffRole, centre_number: str | None,
         raise InvalidInput(problems)
     password = _new_password()
     password_hash = await hashing.hash_password(password)
-    facts: dict[str, Any] = {"name": name.strip(), "email": email, "role": role, "centre_id": centre.id if centre else None}
+    facts: dict[str, Any] = {"name": name.strip(), "email": email, "role": role}
     async with database.transaction():
-        staff = await StaffUser.create(**facts, password_hash=password_hash, created_at=now)
+        staff = await StaffUser.create(
+            **facts, centre_id=centre.id if centre else None, password_hash=password_hash, created_at=now
+        )
         return Access(staff, password, await equip(staff))
 
 

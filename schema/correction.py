@@ -15,7 +15,7 @@ from schema import result
 from schema.arguments import Input
 from schema.context import Info
 from schema.costs import list_of
-from schema.exam import ScaleCode, Skill
+from schema.exam import ScaleCode, Skill, SkillScoreInput
 from schema.ids import key_of
 from schema.institution import Institution
 from schema.refusals import (
@@ -111,12 +111,6 @@ class OutcomeWithoutAward(Enum):
     PENDING = strawberry.enum_value("PENDING", description="Not decided yet.")
     ABSENT_FROM_PART = strawberry.enum_value("ABSENT_FROM_PART", description="X: absent from part.")
     ABSENT_FROM_ALL = strawberry.enum_value("ABSENT_FROM_ALL", description="Z: absent from all.")
-
-
-@strawberry.input(description="The score for one skill.")
-class SkillScoreInput:
-    skill: Skill = strawberry.field(description="Which skill.")
-    score: int = strawberry.field(description="The score, on the exam's scale for skills.")
 
 
 RESULT_ID = "The result."

@@ -26,6 +26,12 @@ class Skill(Enum):
     READING_AND_WRITING = strawberry.enum_value("READING_AND_WRITING", description="Reading and writing in one paper.")
 
 
+@strawberry.input(description="The score for one skill.")
+class SkillScoreInput:
+    skill: Skill = strawberry.field(description="Which skill.")
+    score: int = strawberry.field(description="The score, on the exam's scale for skills.")
+
+
 @strawberry.enum(description="A scale of scores.")
 class ScaleCode(Enum):
     CES = strawberry.enum_value("CES", description="80 to 230, for overall and skill scores.")

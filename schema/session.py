@@ -149,8 +149,8 @@ class SessionMutation:
         return start_session(info, found, input.use_cookie)
 
     @strawberry.mutation(
-        description="Log in as staff of the board or of a centre. Locks as `logIn` does; a wrong or missing code counts "
-        "as a wrong password, and the answer does not tell which of the two it was.",
+        description="Log in as staff of the board or of a centre. Locks as `logIn` does; a wrong or missing code "
+        "counts as a wrong password, and the answer does not tell which of the two it was.",
         directives=[HASHING],
     )
     async def log_in_staff(self, info: Info, input: Input[LogInStaffInput]) -> LogInPayload:
