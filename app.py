@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
-from engine import database, hashing, keys, rendering
+from engine import database, files, hashing, keys, rendering
 from engine.clock import Clock, system_clock
 from engine.events import Batch, Cursor, Hub
 from engine.jobs import Worker
@@ -26,6 +26,7 @@ from transport.http import GraphQLOverHTTP
 from transport.middleware import RequestLog
 from transport.services import Services
 from transport.unsubscribe import unsubscribe
+from transport.uploads import take_photo
 from transport.websocket import GraphQLOverWebSocket
 
 
@@ -37,6 +38,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
     hashing.use_threads(settings.hashing_threads)
     rendering.use_threads(settings.document_threads)
     office.use(settings)
+    files.use(settings.files_url, settings.var / "files")
     services = Services(settings, clock, _hub(settings.database_url, clock))
     app = Starlette(
         routes=[
@@ -45,6 +47,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/unsubscribe/{token:path}", unsubscribe, methods=["GET", "POST"]),
+            Route("/files/new-photo/{token}", take_photo, methods=["PUT"]),
             Route("/files/{kind}/{token}", serve_file, methods=["GET"]),
             *pages.routes(),
         ],
@@ -64,7 +67,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         CORSMiddleware,
         allow_origins=list(settings.allowed_origins),
         allow_credentials=True,
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "POST", "PUT"],
         allow_headers=["Authorization", "Content-Type", "X-Schema-Token"],
         expose_headers=["X-Request-Id", "Retry-After"],
     )
@@ -97,6 +100,7 @@ async def working(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
     """A worker for all jobs, at work inside the block; the database must be open."""
     assert settings.database_url is not None
     office.use(settings)
+    files.use(settings.files_url, settings.var / "files")
     post = post_of(settings)
     work = jobs.jobs(post.send, settings.public_url, settings.mail_seconds)
     heartbeat = timedelta(seconds=settings.heartbeat_seconds)

@@ -39,6 +39,7 @@ class Settings:
     statements: bool = True
     signing_key: Path | None = None
     signing_cert: Path | None = None
+    files_url: str | None = None
     runs_worker: bool = True
     mail_seconds: int = 130
     heartbeat_seconds: int = 15
@@ -76,6 +77,7 @@ class Settings:
             statements=_wants_statements(env, production),
             signing_key=_path(env, "SIGNING_KEY"),
             signing_cert=_path(env, "SIGNING_CERT"),
+            files_url=env.get("FILES_URL") or None,
             runs_worker=env.get("WORKER", "1").lower() not in ("0", "false", "no"),
             mail_seconds=_number(env, "MAIL_SECONDS", 130),
             heartbeat_seconds=_number(env, "HEARTBEAT_SECONDS", 15),

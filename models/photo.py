@@ -6,10 +6,13 @@ from tortoise import fields
 
 from models.base import Table
 from models.entry import Entry
+from models.result import Result
+from models.share import Part, Share
+from models.viewer import Kind, Viewer, Visible, visible
 
 
 class Photo(Table):
-    """The photo of one entry, re-encoded by us; `file` is its name in the store."""
+    """The photo of one entry, re-encoded by us; `file` is its name in the store. Another photo is another row."""
 
     entry: fields.OneToOneRelation[Entry] = fields.OneToOneField(
         "models.Entry", related_name="photo", on_delete=fields.RESTRICT
@@ -25,3 +28,21 @@ class Photo(Table):
 
     class Meta:
         table = "photo"
+
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["Photo"]:
+        """Those of results that the viewer may see, as far as the share goes (S9); for the board's staff, all.
+
+        A centre's staff add photos of their candidates, and see none.
+        """
+        with_result = f"""EXISTS (SELECT 1 FROM result WHERE result.entry_id = photo.entry_id
+                          AND {Result.visible_to(viewer)} AND {Share.allows(viewer, Part.PHOTO)})"""
+        return visible(
+            cls,
+            viewer,
+            {
+                Kind.CANDIDATE: with_result,
+                Kind.VERIFIER: with_result,
+                Kind.STAFF: "true" if viewer.is_board else "false",
+            },
+        )

@@ -61,11 +61,32 @@ def link(viewer: Viewer, kind: str, key: UUID, detail: str = "") -> Link:
     return Link(f"{office().site}/files/{kind}/{_token(kind, said)}", ends_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who came with an address, and what it names."""
+
+    viewer: Viewer
+    key: UUID
+    detail: str
+
+
 async def opened(kind: str, token: str, serve: Serve, asker: Viewer) -> File | None:
     """The file that an address of this kind leads to at this moment; None whatever the reason why not.
 
-    `asker` is whoever came with it: nobody, from some network address, at this moment. What the file shows stands in
-    the trail before this returns (G1).
+    What the file shows stands in the trail before this returns (G1).
+    """
+    asked = await asked_by(kind, token, asker)
+    if asked is None:
+        return None
+    file = await serve(asked.viewer, asked.key, asked.detail)
+    await trail.settle([asked.viewer])
+    return file
+
+
+async def asked_by(kind: str, token: str, asker: Viewer) -> Asked | None:
+    """What an address of this kind names, and whose it is; None if it was never made or has ended.
+
+    `asker` is whoever came with it: nobody, from some network address, at this moment.
     """
     said = _said(kind, token)
     if said is None or asker.at >= datetime.fromtimestamp(int.from_bytes(said[48:56], "big"), UTC):
@@ -74,9 +95,7 @@ async def opened(kind: str, token: str, serve: Serve, asker: Viewer) -> File | N
     if viewer.id != UUID(bytes=said[16:32]):
         return None
     viewer.visit.path, viewer.visit.request_id = asker.visit.path, asker.visit.request_id
-    file = await serve(viewer, UUID(bytes=said[32:48]), said[IDS_AND_TIME:].decode())
-    await trail.settle([viewer])
-    return file
+    return Asked(viewer, UUID(bytes=said[32:48]), said[IDS_AND_TIME:].decode())
 
 
 def _said(kind: str, token: str) -> bytes | None:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from engine.jobs import Job, Schedule
-from resolvers import corrections, letters, news, notices, purges, releases, seals, shares
+from resolvers import corrections, letters, news, notices, photos, purges, releases, seals, shares
 
 SCHEDULES = [
     Schedule("tell of new shares", "* * * * * */3", news.look),
@@ -16,6 +16,7 @@ SCHEDULES = [
     Schedule("tell of released results", "* * * * *", releases.tell),
     Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
     Schedule("purge", "17 3 * * *", purges.purge),
+    Schedule("purge forgotten photos", "37 3 * * *", photos.purge),
 ]
 
 
@@ -25,4 +26,8 @@ def jobs(send: letters.Send, public_url: str, mail_seconds: float) -> list[Job]:
     async def letter(facts: Mapping[str, Any], now: datetime) -> timedelta | None:
         return await letters.deliver(UUID(facts["id"]), send, public_url, now, mail_seconds)
 
-    return [Job(letters.JOB, letter), Job(notices.LOCKED, notices.write_of_lock)]
+    return [
+        Job(letters.JOB, letter),
+        Job(notices.LOCKED, notices.write_of_lock),
+        Job(photos.DELETE, photos.delete),
+    ]

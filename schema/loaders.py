@@ -17,6 +17,7 @@ from resolvers import (
     exams,
     institutions,
     parked_mail,
+    photos,
     results,
     shares,
     templates,
@@ -69,6 +70,11 @@ class Loaders:
     def result(self) -> DataLoader[UUID, Row | None]:
         """Results by id."""
         return self._rows(results.by_ids)
+
+    @cached_property
+    def photo_of_result(self) -> DataLoader[UUID, UUID | None]:
+        """Keys of photos by the ids of their results."""
+        return self._rows(photos.of_results)
 
     @cached_property
     def result_by_number(self) -> DataLoader[str, Row | None]:

@@ -11,7 +11,7 @@ from engine.database import Row
 from models import result as rules
 from models.grades import has_certificates, shown_score
 from models.viewer import Kind, Viewer
-from resolvers import statements
+from resolvers import photos, statements
 from schema import candidate, correction, share
 from schema.arguments import Id, Language
 from schema.context import Info
@@ -149,6 +149,15 @@ class Result(Node):
     def statement(self, info: Info, language: Language = "en") -> FileLink | None:
         check_language(language)
         link = statements.link(info.context.viewer, self.row, language)
+        return None if link is None else FileLink.of(link)
+
+    @strawberry.field(
+        description="The test-day photo, a JPEG, for exams with `hasPhoto`. Null where there is none yet, for an "
+        "institution whose share leaves it out, and for a centre's staff."
+    )
+    async def photo(self, info: Info) -> FileLink | None:
+        photo_id = await info.context.loaders.photo_of_result.load(self.key)
+        link = photos.link(info.context.viewer, photo_id)
         return None if link is None else FileLink.of(link)
 
     @strawberry.field(

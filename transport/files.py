@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from errors import NotPrintable, Unavailable
 from models.viewer import Kind, Viewer
 from models.visit import Visit
-from resolvers import files, statements
+from resolvers import files, photos, statements
 from resolvers.files import File, Serve
 from transport.http import request_id
 from transport.services import Services
@@ -34,7 +34,7 @@ Please tell your exam centre.
 """
 
 # The kinds of file there are, by the name in their address.
-SERVED: dict[str, Serve] = {"statement": statements.file}
+SERVED: dict[str, Serve] = {"statement": statements.file, photos.SHOWN: photos.file}
 
 
 async def serve_file(request: Request) -> Response:
@@ -43,7 +43,7 @@ async def serve_file(request: Request) -> Response:
     kind, token = request.path_params["kind"], request.path_params["token"]
     serve = SERVED.get(kind)
     try:
-        file = serve and await files.opened(kind, token, serve, _asker(request, services))
+        file = serve and await files.opened(kind, token, serve, asker(request, services, kind))
     except Unavailable:
         return PlainTextResponse(AWAY, 503, NO_STORE | {"Retry-After": "1"})
     except NotPrintable as error:
@@ -52,9 +52,9 @@ async def serve_file(request: Request) -> Response:
     return _response(file) if file else PlainTextResponse(GONE, 404, NO_STORE)
 
 
-def _asker(request: Request, services: Services) -> Viewer:
+def asker(request: Request, services: Services, kind: str) -> Viewer:
     """Nobody yet: who it is stands in the address."""
-    visit = Visit(f"file {request.path_params['kind']}", request_id(request))
+    visit = Visit(f"file {kind}", request_id(request))
     return Viewer(Kind.ANONYMOUS, services.clock(), request.client.host if request.client else "", visit=visit)
 
 
