@@ -220,7 +220,7 @@ def _given(before: Row, facts: Facts) -> Given:
     """The facts as the row of a file that would say the same."""
     texts = {
         "centre": before["centre_number"],
-        "exam": before["exam_id"],
+        "examCode": before["exam_id"],
         "examDate": before["exam_date"].isoformat(),
         "candidateNumber": before["candidate_number"],
         "outcome": facts.outcome.value if facts.outcome else "",

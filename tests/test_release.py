@@ -142,7 +142,12 @@ async def test_a_result_that_is_loaded_after_its_schedule_gets_the_moment_too(bo
 
 async def load_row(board: Board, entry: Entry) -> None:
     """Load C1 Advanced 185 for this entry, as a file would."""
-    texts = {"centre": "JP901", "exam": EXAM, "examDate": DAY.isoformat(), "candidateNumber": entry.candidate_number}
+    texts = {
+        "centre": "JP901",
+        "examCode": EXAM,
+        "examDate": DAY.isoformat(),
+        "candidateNumber": entry.candidate_number,
+    }
     async for done in loading.load(board.viewer, [Given(1, texts | {"overallScore": "185"})]):
         assert done.bad == []
 
