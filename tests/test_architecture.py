@@ -52,6 +52,8 @@ KNOWN_TO = {
     "dkim": {"mailers"},
     "jinja2": {"mailers"},
     "argon2": {"engine"},
+    "PIL": {"engine"},
+    "obstore": {"engine"},
 }
 LONGEST_FUNCTION = 40
 
