@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
 from models.institution import Institution
+from models.photo import Photo
 from models.result import Result
 from models.share import Share
 from models.terms import Terms
@@ -23,34 +24,34 @@ from resolvers.shares import Consent
 from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.events import events
-from tests.scene import WAYS
+from tests.scene import WAYS, said
 from tests.selecting import PAGE, Everything, leads_to_a_row
 from tests.world import World, gid
 
-# P the person, R the result, A what was awarded, K the skill scores, S the share, F the former share of the same
-# result with the same institution; . nothing at all. `verifier` and `primary` are of the institution it was sent to,
+# P the person, R the result, A what was awarded, K the skill scores, I the photo, S the share, F a former share of the
+# result, or one with somebody else; . nothing at all. `verifier` and `primary` are of the institution it was sent to,
 # `centre` is staff of the exam centre that entered the candidate.
 TABLE = """
-state                              owner    other  verifier primary  elsewhere board    centre
-unread                             PRAKS    .      PRAKS    PRAKS    .         PRAKS    PRAK
-read                               PRAKS    .      PRAKS    PRAKS    .         PRAKS    PRAK
-without_skills                     PRAKS    .      PRAS     PRAS     .         PRAKS    PRAK
-without_photo                      PRAKS    .      PRAKS    PRAKS    .         PRAKS    PRAK
-expires_in_a_second                PRAKS    .      PRAKS    PRAKS    .         PRAKS    PRAK
-expires_this_moment                PRAKS    .      .        .        .         PRAKS    PRAK
-expired_a_second_ago               PRAKS    .      .        .        .         PRAKS    PRAK
-expired_and_told                   PRAKS    .      .        .        .         PRAKS    PRAK
-expired_and_sent_again             PRAKSF   .      PRAKS    PRAKS    .         PRAKSF   PRAK
-withdrawn                          PRAKS    .      .        .        .         PRAKS    PRAK
-withdrawn_and_sent_again           PRAKSF   .      PRAKS    PRAKS    .         PRAKSF   PRAK
-sent_again_without_skills          PRAKSF   .      PRAS     PRAS     .         PRAKSF   PRAK
-sent_again_with_skills             PRAKSF   .      PRAKS    PRAKS    .         PRAKSF   PRAK
-elsewhere_without_skills           PRAKSF   .      PRAKS    PRAKS    PRAF      PRAKSF   PRAK
-withdrawn_but_still_elsewhere      PRAKSF   .      .        .        PRAKF     PRAKSF   PRAK
-institution_suspended              PRAKS    .      .        .        .         PRAKS    PRAK
-result_withheld                    PRS      .      PRS      PRS      .         PRS      PR
-result_revoked                     PRS      .      PRS      PRS      .         PRS      PR
-result_not_released                P        .      .        .        .         PRAKS    P
+state                          owner     other     verifier  primary   elsewhere board     centre
+unread                         PRAKIS    .         PRAKIS    PRAKIS    .         PRAKIS    PRAK
+read                           PRAKIS    .         PRAKIS    PRAKIS    .         PRAKIS    PRAK
+without_skills                 PRAKIS    .         PRAIS     PRAIS     .         PRAKIS    PRAK
+without_photo                  PRAKIS    .         PRAKS     PRAKS     .         PRAKIS    PRAK
+expires_in_a_second            PRAKIS    .         PRAKIS    PRAKIS    .         PRAKIS    PRAK
+expires_this_moment            PRAKIS    .         .         .         .         PRAKIS    PRAK
+expired_a_second_ago           PRAKIS    .         .         .         .         PRAKIS    PRAK
+expired_and_told               PRAKIS    .         .         .         .         PRAKIS    PRAK
+expired_and_sent_again         PRAKISF   .         PRAKIS    PRAKIS    .         PRAKISF   PRAK
+withdrawn                      PRAKIS    .         .         .         .         PRAKIS    PRAK
+withdrawn_and_sent_again       PRAKISF   .         PRAKIS    PRAKIS    .         PRAKISF   PRAK
+sent_again_without_skills      PRAKISF   .         PRAIS     PRAIS     .         PRAKISF   PRAK
+sent_again_with_skills         PRAKISF   .         PRAKIS    PRAKIS    .         PRAKISF   PRAK
+elsewhere_without_skills       PRAKISF   .         PRAKIS    PRAKIS    PRAIF     PRAKISF   PRAK
+withdrawn_but_still_elsewhere  PRAKISF   .         .         .         PRAKIF    PRAKISF   PRAK
+institution_suspended          PRAKIS    .         .         .         .         PRAKIS    PRAK
+result_withheld                PRIS      .         PRIS      PRIS      .         PRIS      PR
+result_revoked                 PRIS      .         PRIS      PRIS      .         PRIS      PR
+result_not_released            P         .         .         .         .         PRAKIS    P
 """
 HEAD, *LINES = [line.split() for line in TABLE.strip().splitlines()]
 VIEWERS = HEAD[1:]
@@ -76,7 +77,10 @@ class Case:
         """A result that nobody has been sent yet."""
         owner = await world.candidate(family_name=f"Person{number}x")
         award: dict[str, Any] = {"headline": f"Headline{number}x", "statement_number": f"S26{number}x"}
-        result = await world.result(await world.entry(owner), {"READING": 100 + number}, **award)
+        entry = await world.entry(owner)
+        result = await world.result(entry, {"READING": 100 + number}, **award)
+        picture: dict[str, Any] = {"file": "a.jpg", "width": 10, "height": 10, "size": 9, "digest": bytes(32)}
+        await Photo.create(entry_id=entry.id, added_at=world.clock(), **picture)
         return cls(world, number, institution, elsewhere, owner, result)
 
     def texts(self) -> dict[str, str]:
@@ -337,11 +341,15 @@ class Matrix:
 
 def letters_in(answer: Any, case: Case) -> str:
     """Which parts of a case an answer tells, in the order of the table."""
-    text = str(answer)
-    told = {letter for letter, words in case.texts().items() if words in text}
-    if f"'SkillScore', 'skill': 'READING', 'score': {100 + case.number}," in text:
-        told.add("K")
-    return "".join(letter for letter in "PRAKSF" if letter in told)
+    told = said({"data": answer})
+    seen = {letter for letter, words in case.texts().items() if told.holds(words)}
+    for one in told.objects():
+        kind = one.get("__typename")
+        if kind == "SkillScore" and one["score"] == 100 + case.number:
+            seen.add("K")
+        if kind == "Result" and one["id"] == gid(case.result) and one["photo"] is not None:
+            seen.add("I")
+    return "".join(letter for letter in "PRAKISF" if letter in seen)
 
 
 @pytest.fixture
