@@ -176,6 +176,28 @@ async def test_departments_are_shown_apart_from_their_institution(client: Client
     assert [one["department"] for one in science] == ["Faculty of Science"]
 
 
+async def test_several_accounts_of_one_institution_come_with_a_hint_to_choose_between_them(
+    client: Client, world: World
+) -> None:
+    """S2: a department says whom it is for, the main account that there are others; the only account says nothing."""
+    main = await world.institution("Aoba Gakuin University")
+    letters = await world.institution("Aoba Gakuin University", department="Faculty of Letters", parent_id=main.id)
+    query = """query ($language: String!) { institutions(search: "aoba") { department hint(language: $language) } }"""
+
+    async def hints(language: str) -> dict[str | None, str | None]:
+        found = (await client.ask(query, language=language))["institutions"]
+        return {one["department"]: one["hint"] for one in found}
+
+    english, japanese = await hints("en"), await hints("ja")
+    assert (english["Faculty of Letters"] or "").startswith("This account is for Faculty of Letters only.")
+    assert (english[None] or "").startswith("Aoba Gakuin University has accounts for single departments, too.")
+    assert (japanese["Faculty of Letters"] or "").startswith("このアカウントはFaculty of Letters専用です。")
+    assert (japanese[None] or "").startswith("Aoba Gakuin Universityには部局ごとのアカウントもあります。")
+    await world.suspend(letters)
+    assert await hints("en") == {None: None}
+    assert [one["extensions"]["code"] for one in await client.errors(query, language="fr")] == ["BAD_USER_INPUT"]
+
+
 async def test_a_suggestion_brings_the_consent_sentence_to_show(client: Client, world: World) -> None:
     """S3."""
     await world.institution("Kobe College", department="Faculty of Letters")
