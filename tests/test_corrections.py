@@ -52,9 +52,15 @@ ORDERS: Orders = {
     "releaseResultAgain": corrections.release_again,
     "revokeResult": corrections.revoke,
 }
-AMENDED = {"overallScore": 182, "skillScores": [{"skill": skill, "score": score} for skill, score in C1_182.items()]}
+AMENDED: dict[str, Any] = {
+    "overallScore": 182,
+    "skillScores": [{"skill": skill, "score": score} for skill, score in C1_182.items()],
+}
 
-BEFORE = {"overallScore": 168, "skillScores": [{"skill": skill, "score": score} for skill, score in CES_SKILLS.items()]}
+BEFORE: dict[str, Any] = {
+    "overallScore": 168,
+    "skillScores": [{"skill": skill, "score": score} for skill, score in CES_SKILLS.items()],
+}
 EXTRA = {"skill": "READING_AND_WRITING", "score": 180}
 
 
@@ -122,11 +128,13 @@ async def test_an_amended_result_holds_what_follows_from_the_new_scores(case: Ca
     """R11, R5: grade, level and certificate by the bands in force on its date; the number stays its own."""
     await case.order("amendResult")
     now = await case.now()
-    assert (now.version, now.outcome, now.headline, now.grade, now.cefr) == (2, Outcome.GRADE, "C", "C", "C1")
+    facts: Any = (now.version, now.outcome, now.headline, now.grade, now.cefr)
+    assert facts == (2, Outcome.GRADE, "C", "C", "C1")
     assert (now.overall_score, now.certificate_number) == (182, "C26000000")
     assert dict(await SkillScore.filter(result_id=now.id).values_list("skill", "score")) == C1_182
     [old] = await ResultVersion.all()
-    assert (old.version, old.outcome, old.headline, old.grade, old.cefr) == (
+    facts = (old.version, old.outcome, old.headline, old.grade, old.cefr)
+    assert facts == (
         1, Outcome.LEVEL, "Council of Europe Level B2", None, "B2",
     )  # fmt: skip
     assert (old.overall_score, old.skill_scores, old.certificate_number) == (168, CES_SKILLS, "C26000000")
@@ -388,7 +396,7 @@ async def test_journal_tells_each_live_share_and_each_holder_without_one(case: C
     await case.holds(institutions[2], act=TrailAct.LOOKED_UP)
     await case.order("withholdResult")
     home = await Share.get(institution_id=case.home.id)
-    expected = [(case.home.id, "RESULT_WITHHELD", home.id, 2)]
+    expected: list[Any] = [(case.home.id, "RESULT_WITHHELD", home.id, 2)]
     expected += [(one.id, "RESULT_WITHHELD", None, 2) for one in (institutions[0], institutions[2])]
     assert sorted(await case.events(), key=str) == sorted(expected, key=str)
 

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from engine import database
 from engine.jobs import Worker
+from errors import AlreadyReleased
 from models.candidate import Candidate
 from models.entry import Entry
 from models.letter import Letter
@@ -110,7 +111,7 @@ async def test_a_schedule_can_be_moved_and_cancelled_until_its_moment_has_come(b
     await board.schedule(first)
     board.clock.now = first
     for other in (first + timedelta(days=1), None):
-        with pytest.raises(releases.AlreadyReleased) as refused:
+        with pytest.raises(AlreadyReleased) as refused:
             await board.schedule(other)
         assert refused.value.released_at == first
     assert await moments(results) == {first}
@@ -280,7 +281,7 @@ async def reads(scene: Scene, app: Starlette, client: Client, who: str) -> set[s
 async def test_every_registered_candidate_gets_one_letter_per_result(board: Board) -> None:
     """N1, R3: at the moment and not before it, however often somebody looks; whatever the outcome."""
     results = await board.loaded(2)
-    nothing = dict.fromkeys(("headline", "cefr", "overall_score"))
+    nothing: dict[str, Any] = dict.fromkeys(("headline", "cefr", "overall_score"))
     results += await board.loaded(outcome=Outcome.PENDING, **nothing)
     results += await board.loaded(outcome=Outcome.WITHHELD, **nothing)
     moment = board.clock() + timedelta(days=1)
