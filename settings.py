@@ -21,6 +21,7 @@ class Settings:
     port: int = 8000
     public_url: str = "http://localhost:8000"
     inbox_url: str | None = None
+    results_url: str | None = None
     production: bool = False
     smtp_url: str | None = field(default=None, repr=False)
     smtp_ca: Path | None = None
@@ -59,6 +60,7 @@ class Settings:
             port=port,
             public_url=env.get("PUBLIC_URL", f"http://localhost:{port}").rstrip("/"),
             inbox_url=env.get("INBOX_URL") or None,
+            results_url=env.get("RESULTS_URL") or None,
             production=production,
             smtp_url=env.get("SMTP_URL") or None,
             smtp_ca=_path(env, "SMTP_CA"),

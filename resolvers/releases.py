@@ -135,12 +135,12 @@ async def ahead(viewer: Viewer) -> list[Row] | None:
 async def tell(now: datetime) -> int:
     """Write the letters of all results that have been released by now; tells how many. Several workers share them."""
     told = 0
-    while (batch := await _tell_some(now)) is not None:
+    while (batch := await tell_some(now)) is not None:
         told += batch
     return told
 
 
-async def _tell_some(now: datetime) -> int | None:
+async def tell_some(now: datetime) -> int | None:
     """The letters of one batch, in one transaction; None when nothing is left to be told.
 
     Who registers after the release finds the result when logging in, and gets none; nor does a closed account.

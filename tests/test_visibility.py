@@ -34,10 +34,11 @@ OWN_ROWS = {"candidate", "account", "entry 1", "entry 2", "result 2", "award 2",
     f"share with {name}" for name in ("home", "third", "shut")
 }
 SHARED = {name for name in OWN_ROWS if name.startswith("share with")}
-# Staff are no rows of ours, and an institution that can be found is public.
-WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions"}
+# Staff are no rows of ours, an institution that can be found is public, and what is entered was not there before.
+WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions", "Mutation.enterCandidates"}
 # Paths that answer without knowing who asks, and hold no rows.
 PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-email", "/inbox", "/check"} | {
+    "/results",
     "/unsubscribe/{token:path}",
     "/files/{kind}/{token}",  # its situations are in test_files.py and test_photos.py
     "/files/new-photo/{token}",
@@ -155,7 +156,16 @@ async def verifier_after_withholding(scene: Scene) -> Situation:
     return await asks(scene, "home user", "other candidate", *OFFICE, *HELD - {"award 1"})
 
 
-ENTERED = {"candidate", "account", "entry 1", "entry 2", "other candidate", "unclaimed candidate", "unclaimed entry"}
+ENTERED = {
+    "candidate",
+    "account",
+    "entry 1",
+    "entry 2",
+    "other candidate",
+    "unclaimed candidate",
+    "unclaimed entry",
+    "lost entry",
+}
 RELEASED = {"result 1", "result 2", "award 1", "award 2", "version 1", "reason 1", "old award 1"}
 OF_CENTRE = ENTERED | RELEASED | {"letter to candidate"}
 

@@ -41,6 +41,14 @@ async def inbox(request: Request) -> Response:
     return FileResponse(FOLDER / "inbox.html", headers=HEADERS)
 
 
+async def results(request: Request) -> Response:
+    """Where mails about released and changed results lead: a small page, or the deployment's own."""
+    services: Services = request.app.state.services
+    if services.settings.results_url is not None:
+        return RedirectResponse(services.settings.results_url, headers={"Cache-Control": "no-store"})
+    return FileResponse(FOLDER / "results.html", headers=HEADERS)
+
+
 def routes() -> list[BaseRoute]:
     """The pages and what they are made of."""
     return [
@@ -48,5 +56,6 @@ def routes() -> list[BaseRoute]:
         Route("/confirm-email", confirm_email, methods=["GET"]),
         Route("/check", check, methods=["GET"]),
         Route("/inbox", inbox, methods=["GET"]),
+        Route("/results", results, methods=["GET"]),
         Mount("/pages", StaticFiles(directory=FOLDER)),
     ]
