@@ -88,6 +88,11 @@ def address_changed(envelope: Envelope) -> Mail:
     return _mail("address_changed", envelope, changed_at=envelope.written_at)
 
 
+def account_closed(envelope: Envelope) -> Mail:
+    """The last letter, to an address that is erased once it is sent (G2)."""
+    return _mail("account_closed", envelope, closed_at=envelope.written_at)
+
+
 def login_locked(envelope: Envelope, locked_until: datetime, account: Account = Account.CANDIDATE) -> Mail:
     """Security notice: four wrong passwords in a row (A4, N1)."""
     return _mail("login_locked", envelope, locked_until=locked_until, account=account)

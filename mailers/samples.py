@@ -46,6 +46,7 @@ SAMPLES: dict[str, Callable[[Envelope], Mail]] = {
     "password_changed-verifier": lambda to: letters.password_changed(to, AT, Account.VERIFIER),
     "password_changed-staff": lambda to: letters.password_changed(to, AT, Account.STAFF),
     "address_changed": letters.address_changed,
+    "account_closed": letters.account_closed,
     "login_locked": lambda to: letters.login_locked(to, AT + timedelta(minutes=30)),
     "login_locked-verifier": lambda to: letters.login_locked(to, AT + timedelta(minutes=30), Account.VERIFIER),
     "login_locked-staff": lambda to: letters.login_locked(to, AT + timedelta(minutes=30), Account.STAFF),

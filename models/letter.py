@@ -15,7 +15,9 @@ from models.viewer import Kind, Viewer, Visible, visible
 # How long after it was written the link of a letter works; the others hold none, or one that does not end.
 LINK_VALID = {"password_reset": RESET_VALID, "confirm_address": EMAIL_CHANGE_VALID}
 # Letters about the very address that they go to: no other ever gets them.
-OF_ONE_ADDRESS = frozenset({"address_changed", "confirm_address"})
+OF_ONE_ADDRESS = frozenset({"address_changed", "confirm_address", "account_closed"})
+# Letters to an address that nobody keeps: their rows go as soon as they were sent or refused.
+LAST = "account_closed"
 
 
 class Letter(Table):

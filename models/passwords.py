@@ -6,12 +6,13 @@ from functools import cache
 from pathlib import Path
 
 from engine.hashing import LONGEST_TYPED
-from errors import Problem
+from errors import Problem, Sentence
 from models.names import folded, full_name
 
 SHORTEST = 8
 LONGEST = 127
-TOO_LONG = f"The password may have at most {LONGEST} characters."
+TOO_LONG = Sentence.of("The password may have at most {longest} characters.", longest=LONGEST)
+TOO_SHORT = Sentence.of("The password needs at least {shortest} characters.", shortest=SHORTEST)
 
 
 def password_problems(password: str, again: str, personal: Iterable[str] = ()) -> list[Problem]:
@@ -23,7 +24,7 @@ def password_problems(password: str, again: str, personal: Iterable[str] = ()) -
     password, again = (unicodedata.normalize("NFC", text[: LONGEST_TYPED + 1]) for text in (password, again))
     letters, digits = sum(map(str.isalpha, password)), sum(map(str.isdecimal, password))
     rules = [
-        (len(password) >= SHORTEST, f"The password needs at least {SHORTEST} characters."),
+        (len(password) >= SHORTEST, TOO_SHORT),
         (len(password) <= LONGEST, TOO_LONG),
         (letters >= 1, "The password needs at least one letter."),
         (digits >= 2, "The password needs at least 2 digits."),  # the rule itself says two

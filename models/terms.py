@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from errors import InvalidInput, Problem
+from errors import InvalidInput, Problem, Sentence
 
 LONGEST_PURPOSE = 300
 LONGEST_REFERENCE = 100
@@ -48,9 +48,11 @@ class Terms:
             ("reference", self.reference, LONGEST_REFERENCE),
         ):
             if text and len(text) > longest:
-                yield Problem(path, f"`{path}` may have at most {longest} characters.")
+                told = "`{field}` may have at most {longest} characters."
+                yield Problem(path, Sentence.of(told, field=path, longest=longest))
             if text and not _is_one_plain_line(text):
-                yield Problem(path, f"`{path}` must be one line of text without control characters.")
+                told = "`{field}` must be one line of text without control characters."
+                yield Problem(path, Sentence.of(told, field=path))
         if self.expires_at is not None and (fault := _fault_of(self.expires_at, now)):
             yield Problem("expiresAt", fault)
 

@@ -40,6 +40,7 @@ class Viewer:
     is_primary: bool = False
     is_board: bool = False  # of staff: the board's; else they work for the centre
     centre_id: UUID | None = None
+    language: str = "en"  # the account's, or else the one that the client likes best (A12)
     visit: Visit = field(default_factory=Visit, compare=False, repr=False)  # what the trail has to tell of it (G1)
 
     def saw(self, candidate_id: UUID, result_id: UUID | None = None, version: int | None = None) -> None:

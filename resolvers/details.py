@@ -8,8 +8,7 @@ from uuid import UUID
 from engine import database
 from engine.database import Row
 from engine.limits import Rate, network
-from errors import InvalidInput, LinkNotValid, Problem, TooManyTries, WrongPassword
-from models.base import required
+from errors import InvalidInput, LinkNotValid, NotLoggedIn, Problem, TooManyTries, WrongPassword
 from models.candidate import LANGUAGES, Candidate
 from models.session import EMAIL_CHANGE_VALID, EmailChange, email_change_of
 from models.viewer import Kind, Viewer
@@ -92,12 +91,14 @@ async def _write_down(candidate_id: UUID, wishes: Wishes) -> str:
     row = await database.row(
         """UPDATE candidate SET language = coalesce(:language, language),
                                 wants_updates = coalesce(:wants_updates, wants_updates)
-           WHERE id = :id RETURNING language""",
+           WHERE id = :id AND closed_at IS NULL RETURNING language""",
         language=wishes.language,
         wants_updates=wishes.wants_updates,
         id=candidate_id,
     )
-    language: str = required(row)["language"]
+    if row is None:  # closed meanwhile
+        raise NotLoggedIn
+    language: str = row["language"]
     return language
 
 

@@ -38,6 +38,10 @@ def _address_changed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
     return letters.address_changed(envelope)
 
 
+def _account_closed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.account_closed(envelope)
+
+
 def _password_changed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
     return letters.password_changed(envelope, envelope.written_at, Account(facts["account"]))
 
@@ -81,6 +85,7 @@ KINDS: dict[str, Compose] = {
     "password_reset": _password_reset,
     "confirm_address": _confirm_address,
     "address_changed": _address_changed,
+    "account_closed": _account_closed,
     "password_changed": _password_changed,
     "login_locked": _login_locked,
     "new_shares": _new_shares,

@@ -17,7 +17,7 @@ from errors import Unavailable
 from mailers.letters import Mail
 from mailers.post import AddressRefused, Refused, TryLater
 from models.base import new_id
-from models.letter import WAITING, Letter
+from models.letter import LAST, WAITING, Letter
 from resolvers.letter_texts import composed
 
 Send = Callable[[Mail], Awaitable[None]]
@@ -186,6 +186,9 @@ async def _settle(letter: Row, changes: dict[str, Any]) -> None:
 async def _write_down(letter: Row, changes: dict[str, Any]) -> None:
     is_address_refused = changes.pop("is_address_refused", False)
     async with database.transaction():
+        if letter["kind"] == LAST and {"sent_at", "refused_at"} & changes.keys():
+            await Letter.filter(id=letter["id"]).delete()
+            return
         await Letter.filter(id=letter["id"]).update(**changes)
         if is_address_refused:
             await _mark_owner(letter, changes["refused_at"])

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from engine import database
-from models.letter import WAITING
+from models.letter import LAST, WAITING
 from models.session import IDLE, LONGEST
 
 KEPT_DAYS = {
@@ -11,6 +11,7 @@ KEPT_DAYS = {
     "password_reset": 30,
     "email_change": 30,
     "letter": 90,  # after it was sent or refused; a parked one waits for staff
+    "last letter": 30,  # to the address of a closed account, if it was parked
     "tries": 2,  # after the window of a rate; wrong tries that count for ever stay
     "jobs": 7,  # what pgqueuer logs of them
 }
@@ -24,6 +25,7 @@ PURGES = {
     "letter": f"""DELETE FROM letter WHERE id IN (
         SELECT id FROM letter WHERE NOT ({WAITING}) AND parked_at IS NULL
         AND coalesce(sent_at, refused_at) < :before LIMIT {MOST_AT_ONCE})""",
+    "last letter": f"DELETE FROM letter WHERE kind = '{LAST}' AND written_at < :before",
     "tries": "DELETE FROM rate_window WHERE window_started_at < :before",
     "jobs": f"""DELETE FROM pgqueuer_log WHERE id IN (
         SELECT id FROM pgqueuer_log WHERE created < :before LIMIT {MOST_AT_ONCE})""",

@@ -63,7 +63,8 @@ SESSION_JOINS = """
 
 OWNER = f"""SELECT session.id, session.candidate_id, session.verifier_id, session.staff_id, session.created_at,
                    session.used_at, verifier_user.institution_id, verifier_user.is_primary, staff_user.role,
-                   staff_user.centre_id {SESSION_JOINS}"""
+                   staff_user.centre_id, coalesce(candidate.language, verifier_user.language) AS language
+                   {SESSION_JOINS}"""
 
 
 _turns: WeakValueDictionary[tuple[Kind, str], asyncio.Lock] = WeakValueDictionary()
@@ -189,30 +190,33 @@ async def start(kind: Kind, account_id: UUID, viewer: Viewer) -> LoggedIn:
     facts = {"token_hash": keys.hashed(token), "created_at": viewer.at, "used_at": viewer.at}
     facts |= {OWNER_COLUMNS[kind]: account_id}
     await Session(**facts).save()
-    return LoggedIn(token, viewer.at + LONGEST, await viewer_of(token, viewer.at, viewer.address))
+    return LoggedIn(token, viewer.at + LONGEST, await viewer_of(token, viewer.at, viewer.address, viewer.language))
 
 
-async def viewer_of(token: str | None, now: datetime, address: str) -> Viewer:
-    """Who is behind a token at this moment; anonymous when nobody is any more."""
+async def viewer_of(token: str | None, now: datetime, address: str, language: str = "en") -> Viewer:
+    """Who is behind a token at this moment; anonymous when nobody is any more.
+
+    `language` is what the client likes best; that of an account goes before it.
+    """
     if not token:
-        return Viewer(Kind.ANONYMOUS, now, address)
+        return Viewer(Kind.ANONYMOUS, now, address, language=language)
     found = await database.row(
         f"{OWNER} WHERE session.token_hash = :hash AND {VALID}", hash=keys.hashed(token), **_times(now)
     )
     if found is None:
-        return Viewer(Kind.ANONYMOUS, now, address)
+        return Viewer(Kind.ANONYMOUS, now, address, language=language)
     if now - found["used_at"] >= USE_IS_NOTED_EVERY:
         await database.rows("UPDATE session SET used_at = :now WHERE id = :id", now=now, id=found["id"])
-    return _viewer(found, now, address)
+    return _viewer(found, now, address, language)
 
 
 async def viewer_of_session(session_id: UUID, now: datetime, address: str) -> Viewer:
     """Who is behind a session at this moment; anonymous when it has ended. This is no use that keeps it alive (A10)."""
     found = await database.row(f"{OWNER} WHERE session.id = :id AND {VALID}", id=session_id, **_times(now))
-    return Viewer(Kind.ANONYMOUS, now, address) if found is None else _viewer(found, now, address)
+    return Viewer(Kind.ANONYMOUS, now, address) if found is None else _viewer(found, now, address, "en")
 
 
-def _viewer(found: Row, now: datetime, address: str) -> Viewer:
+def _viewer(found: Row, now: datetime, address: str, language: str) -> Viewer:
     kinds = (
         (Kind.CANDIDATE, found["candidate_id"]),
         (Kind.VERIFIER, found["verifier_id"]),
@@ -230,6 +234,7 @@ def _viewer(found: Row, now: datetime, address: str) -> Viewer:
         is_primary=bool(found["is_primary"]),
         is_board=found["role"] == StaffRole.BOARD.value,
         centre_id=found["centre_id"],
+        language=found["language"] or language,
     )
 
 

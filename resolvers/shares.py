@@ -8,7 +8,7 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from errors import ConsentOutdated, InstitutionNotFound, ResultNotFound, ShareNotFound
+from errors import ConsentOutdated, InstitutionNotFound, NotLoggedIn, ResultNotFound, ShareNotFound
 from models.base import new_id
 from models.consent import CONSENT_VERSION, consent_sentence
 from models.institution import Institution, InstitutionStatus
@@ -74,12 +74,19 @@ async def send(
         if result is None:
             raise ResultNotFound
         result.check_sendable(viewer.at)
+        await _check_open(viewer)
         institution = await _receiving(viewer, institution_id)
         share_id, is_new = await _open_once(viewer, result_id, institution, consent, terms)
         if is_new:
             await journal.write(EventKind.SHARE_SENT, institution_id, share_id, result_id, viewer.at)
         share = await _one(viewer, share_id)
         return Sent(share, not is_new, not is_new and _terms_of(share) != terms)
+
+
+async def _check_open(viewer: Viewer) -> None:
+    """Nothing is sent from an account that was closed while the result was waited for (see `closing`)."""
+    if not await database.rows("SELECT 1 FROM candidate WHERE id = :id AND closed_at IS NULL", id=viewer.id):
+        raise NotLoggedIn
 
 
 def _terms_of(share: Row) -> Terms:

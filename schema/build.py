@@ -10,6 +10,7 @@ from schema import entities
 from schema.candidate import CandidateMutation, CandidateQuery
 from schema.check import CheckQuery
 from schema.claim import ClaimMutation
+from schema.closing import ClosingMutation
 from schema.context import Info
 from schema.correction import CorrectionMutation
 from schema.details import DetailsMutation
@@ -70,6 +71,7 @@ class Mutation(
     SessionMutation,
     CandidateMutation,
     ClaimMutation,
+    ClosingMutation,
     DetailsMutation,
     PasswordMutation,
     ShareMutation,

@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 
 from engine.database import Row
+from engine.languages import told
 from models.names import full_name
 from models.viewer import Kind, Viewer
 from resolvers import access_log as accesses
@@ -159,7 +160,7 @@ class RequestPasswordResetInput:
 
 @strawberry.type(description="The answer is the same whether or not the ID Number is registered.")
 class PasswordResetRequested:
-    message: str = strawberry.field(description="What happens now, in English, fit to be shown.")
+    message: str = strawberry.field(description="What happens now, in the viewer's language, fit to be shown.")
 
 
 RequestPasswordResetPayload = Annotated[
@@ -177,7 +178,7 @@ class ResetPasswordInput:
 
 @strawberry.type(description="The password was changed; every open session of the account has ended.")
 class PasswordReset:
-    message: str = strawberry.field(description="What to do now, in English, fit to be shown.")
+    message: str = strawberry.field(description="What to do now, in the viewer's language, fit to be shown.")
 
 
 ResetPasswordPayload = Annotated[
@@ -224,7 +225,10 @@ class CandidateMutation:
     ) -> RequestPasswordResetPayload:
         await candidates.request_password_reset(info.context.viewer, input.id_number)
         return PasswordResetRequested(
-            message="If this ID Number is registered, a link valid for 60 minutes is on its way to its e-mail address."
+            message=told(
+                "If this ID Number is registered, a link valid for 60 minutes is on its way to its e-mail address.",
+                info.context.viewer.language,
+            )
         )
 
     @strawberry.mutation(
@@ -232,4 +236,6 @@ class CandidateMutation:
     )
     async def reset_password(self, info: Info, input: Input[ResetPasswordInput]) -> ResetPasswordPayload:
         await candidates.reset_password(info.context.viewer, input.token, input.password, input.password_again)
-        return PasswordReset(message="The password is changed. Log in with the new one.")
+        return PasswordReset(
+            message=told("The password is changed. Log in with the new one.", info.context.viewer.language)
+        )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from engine.languages import told
 from models.base import required
 from resolvers import details
 from schema.arguments import Input
@@ -66,7 +67,7 @@ class ConfirmEmailInput:
 
 @strawberry.type(description="The new e-mail address counts from now on; the old one was told that it is no more.")
 class EmailConfirmed:
-    message: str = strawberry.field(description="What has happened, in English, fit to be shown.")
+    message: str = strawberry.field(description="What has happened, in the viewer's language, fit to be shown.")
 
 
 ConfirmEmailPayload = Annotated[
@@ -106,4 +107,8 @@ class DetailsMutation:
     )
     async def confirm_email(self, info: Info, input: Input[ConfirmEmailInput]) -> ConfirmEmailPayload:
         await details.confirm_email(info.context.viewer, input.token)
-        return EmailConfirmed(message="Your new e-mail address is confirmed. From now on mail goes there.")
+        return EmailConfirmed(
+            message=told(
+                "Your new e-mail address is confirmed. From now on mail goes there.", info.context.viewer.language
+            )
+        )

@@ -9,12 +9,11 @@ import strawberry
 
 from engine.database import Row
 from errors import InvalidInput
-from models.candidate import LANGUAGES
 from models.consent import CONSENT_VERSION, consent_sentence
 from models.names import shown_name
 from models.terms import Terms
 from resolvers import institutions
-from schema.arguments import Language
+from schema.arguments import Language, language_for
 from schema.context import Info
 from schema.costs import list_of
 from schema.ids import global_id, key_of
@@ -86,9 +85,8 @@ class Institution(Node):
         description="How to choose between several accounts of one institution, in the language asked for; null where "
         "this is its only one."
     )
-    async def hint(self, info: Info, language: Language = "en") -> str | None:
-        if language not in LANGUAGES:
-            raise bad_input("`language` must be en or ja.")
+    async def hint(self, info: Info, language: Language = None) -> str | None:
+        language = language_for(info.context.viewer, language)
         if self.department is not None:
             return OF_DEPARTMENT[language].format(department=self.department, institution=self.name)
         has_departments = await info.context.loaders.has_departments.load(self.key)
@@ -108,14 +106,13 @@ class Institution(Node):
     def consent(
         self,
         info: Info,
-        language: Language = "en",
+        language: Language = None,
         include_skills: Annotated[bool, strawberry.argument(description="As `sendResult` will be told.")] = True,
         include_photo: Annotated[bool, strawberry.argument(description="As `sendResult` will be told.")] = True,
         allow_downloads: Annotated[bool, strawberry.argument(description="As `sendResult` will be told.")] = True,
         expires_at: Annotated[datetime | None, strawberry.argument(description="As `sendResult` will be told.")] = None,
     ) -> ConsentSentence:
-        if language not in LANGUAGES:
-            raise bad_input("`language` must be en or ja.")
+        language = language_for(info.context.viewer, language)
         terms = Terms(None, None, expires_at, include_skills, include_photo, allow_downloads)
         try:
             text = consent_sentence(self.shown_as, language, terms.checked(info.context.viewer.at))

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from engine.languages import told
 from resolvers import passwords
 from schema.arguments import Input
 from schema.context import Info
@@ -22,7 +23,7 @@ class ChangePasswordInput:
 
 @strawberry.type(description="The password was changed, and the account's owner is told so by mail.")
 class PasswordChanged:
-    message: str = strawberry.field(description="What has happened, in English, fit to be shown.")
+    message: str = strawberry.field(description="What has happened, in the viewer's language, fit to be shown.")
     sessions_ended: int = strawberry.field(description="How many other sessions of the account this ended.")
 
 
@@ -43,4 +44,7 @@ class PasswordMutation:
     async def change_password(self, info: Info, input: Input[ChangePasswordInput]) -> ChangePasswordPayload:
         viewer = info.context.viewer
         ended = await passwords.change(viewer, input.old_password, input.password, input.password_again)
-        return PasswordChanged(message="The password is changed. All other sessions have ended.", sessions_ended=ended)
+        return PasswordChanged(
+            message=told("The password is changed. All other sessions have ended.", info.context.viewer.language),
+            sessions_ended=ended,
+        )

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 import strawberry
 
 import errors
+from engine.languages import told
+from schema.context import Info
 
 T = TypeVar("T", bound=type)
 
@@ -16,7 +18,10 @@ LOCKED_UNTIL = "The moment from which it is possible again, UTC."
 
 @strawberry.interface(description="An order that was understood and refused. Nothing was changed.")
 class Refusal:
-    message: str = strawberry.field(description="What is wrong and what to do, in English, fit to be shown.")
+    message: str = strawberry.field(
+        description="What is wrong and what to do, fit to be shown: in the language of the viewer's account, "
+        "or in the one of `Accept-Language`, English or Japanese."
+    )
 
 
 def refuses(exception: type[errors.Refusal], description: str) -> Callable[[T], T]:
@@ -38,9 +43,15 @@ class Handler:
         fields = type_.__strawberry_definition__.fields  # type: ignore[attr-defined]  # strawberry adds it
         self.facts = [field.python_name for field in fields if field.python_name != "message"]
 
-    def handle(self, exception: errors.Refusal, **_: Any) -> Any:
-        """The refusal as its GraphQL type."""
-        return self.error_type(message=str(exception), **{fact: getattr(exception, fact) for fact in self.facts})
+    def handle(self, exception: errors.Refusal, info: Info, **_: Any) -> Any:
+        """The refusal as its GraphQL type, in the viewer's language."""
+        language = info.context.viewer.language
+        facts = {fact: getattr(exception, fact) for fact in self.facts}
+        if isinstance(exception, errors.InvalidInput):
+            facts["problems"] = [
+                Problem(path=one.path, message=told(one.message, language)) for one in exception.problems
+            ]
+        return self.error_type(message=told(exception.args[0], language), **facts)
 
 
 def handlers() -> list[Handler]:
@@ -51,7 +62,7 @@ def handlers() -> list[Handler]:
 @strawberry.type(description="One fault of a form.")
 class Problem:
     path: str = strawberry.field(description="The input field at fault, such as `email`.")
-    message: str = strawberry.field(description="What is wrong with it, in English.")
+    message: str = strawberry.field(description="What is wrong with it, in the language of the refusal.")
 
 
 @refuses(errors.NotLoggedIn, "There is no session, or it has ended (30 minutes idle, 12 hours at most).")

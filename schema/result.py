@@ -13,7 +13,7 @@ from models.grades import has_certificates, shown_score
 from models.viewer import Kind, Viewer
 from resolvers import photos, statements
 from schema import candidate, correction, share
-from schema.arguments import Id, Language
+from schema.arguments import Id, Language, language_for
 from schema.context import Info
 from schema.costs import PAGE, list_of
 from schema.entry import Centre
@@ -21,7 +21,7 @@ from schema.exam import Exam, ScaleCode, Skill
 from schema.file import FileLink
 from schema.ids import global_id, key_of
 from schema.node import Node
-from schema.notices import Notice, check_language, notices_for
+from schema.notices import Notice, notices_for
 from schema.pages import After, First, place
 
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ class Result(Node):
         description="The Statement of Results, a signed PDF, as long as the result is released. Null for an "
         "institution whose share leaves out skill scores or downloads."
     )
-    def statement(self, info: Info, language: Language = "en") -> FileLink | None:
-        check_language(language)
-        link = statements.link(info.context.viewer, self.row, language)
+    def statement(self, info: Info, language: Language = None) -> FileLink | None:
+        viewer = info.context.viewer
+        link = statements.link(viewer, self.row, language_for(viewer, language))
         return None if link is None else FileLink.of(link)
 
     @strawberry.field(
@@ -168,9 +168,11 @@ class Result(Node):
         return statements.linkedin_url(info.context.viewer, self.row)
 
     @strawberry.field(description="What to know about this result, in the language asked for.")
-    def notices(self, language: Language = "en") -> list[Notice]:
+    def notices(self, info: Info, language: Language = None) -> list[Notice]:
         outcome = str(self.outcome.value) if self.outcome else "REVOKED"
-        return notices_for(outcome, has_certificates(str(self.scale.value)), language)
+        return notices_for(
+            outcome, has_certificates(str(self.scale.value)), language_for(info.context.viewer, language)
+        )
 
     @strawberry.field(
         description="Its versions that stand no more, the last one first; before its release there are none for others "

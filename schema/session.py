@@ -123,6 +123,11 @@ class LoggedOut:
 LogOutPayload = Annotated[LoggedOut, strawberry.union("LogOutPayload", description="Logging out is never refused.")]
 
 
+def _nobody(viewer: Asker) -> Asker:
+    """The same client, logged out."""
+    return Asker(Kind.ANONYMOUS, viewer.at, viewer.address, language=viewer.language)
+
+
 @strawberry.type
 class SessionQuery:
     @strawberry.field(description="Who is asking.")
@@ -161,6 +166,6 @@ class SessionMutation:
     async def log_out(self, info: Info, input: Input[LogOutInput]) -> LogOutPayload:
         ended = await sessions.log_out(info.context.viewer, input.everywhere)
         info.context.cookie = NewCookie("", info.context.viewer.at)
-        info.context.become(Asker(Kind.ANONYMOUS, info.context.viewer.at, info.context.viewer.address))
+        info.context.become(_nobody(info.context.viewer))
         info.context.renew()
         return LoggedOut(sessions_ended=ended)

@@ -10,14 +10,13 @@ import strawberry
 
 from engine.database import Row
 from errors import CursorNotValid
-from models.candidate import LANGUAGES
 from models.journal import EventKind
 from models.terms import LONGEST_PURPOSE, LONGEST_REFERENCE, Terms
 from models.viewer import Kind, Viewer
 from resolvers import journal, shares
 from resolvers.pages import Page, cursor_of
 from schema import candidate, institution, result
-from schema.arguments import Id, Input
+from schema.arguments import Id, Input, language_for
 from schema.context import Info
 from schema.costs import COUNT, PAGE
 from schema.ids import global_id, key_of
@@ -209,8 +208,10 @@ class SendResultInput:
     consent_version: str = strawberry.field(
         description="Version of the sentence that was shown, from the institution's `consent`. Sending is consent."
     )
-    consent_language: str = strawberry.field(
-        default="en", description=f"Language in which the sentence was shown, {LANGUAGE_DESCRIPTION}"
+    consent_language: str | None = strawberry.field(
+        default=None,
+        description=f"Language in which the sentence was shown, {LANGUAGE_DESCRIPTION} Null: the viewer's own, as in "
+        "`consent`.",
     )
     purpose: str | None = strawberry.field(
         default=None,
@@ -341,13 +342,12 @@ class ShareMutation:
         "gives the share that is there; once that was withdrawn or has expired, a new one is made."
     )
     async def send_result(self, info: Info, input: Input[SendResultInput]) -> SendResultPayload:
-        if input.consent_language not in LANGUAGES:
-            raise bad_input("`consentLanguage` must be en or ja.")
+        language = language_for(info.context.viewer, input.consent_language, "consentLanguage")
         sent = await shares.send(
             info.context.viewer,
             key_named(input.result_id, "Result"),
             key_named(input.institution_id, "Institution"),
-            shares.Consent(input.consent_version, input.consent_language),
+            shares.Consent(input.consent_version, language),
             input.terms(),
         )
         return ResultSent(

@@ -6,15 +6,14 @@ from typing import Annotated
 import strawberry
 
 from engine.database import Row
-from models.candidate import LANGUAGES
 from models.viewer import Kind
 from resolvers import withdrawals
 from resolvers.pages import cursor_of
-from schema.arguments import Input, Language
+from schema.arguments import Input, Language, language_for
 from schema.context import Info
 from schema.costs import PAGE
 from schema.ids import global_id
-from schema.pages import After, First, PageInfo, bad_input, page_info, place
+from schema.pages import After, First, PageInfo, page_info, place
 from schema.refusals import NotAllowed, NotLoggedIn, ShareExpired, ShareNotFound
 from schema.share import Share, key_named
 
@@ -37,10 +36,8 @@ class ShareWithdrawn:
     was_already_withdrawn: bool = strawberry.field(description="Whether it was withdrawn before; then nothing changed.")
 
     @strawberry.field(description="What to tell the candidate: that copies which were downloaded already stay.")
-    def notice(self, language: Language = "en") -> str:
-        if language not in LANGUAGES:
-            raise bad_input("`language` must be en or ja.")
-        return COPIES_STAY[language]
+    def notice(self, info: Info, language: Language = None) -> str:
+        return COPIES_STAY[language_for(info.context.viewer, language)]
 
 
 WithdrawSharePayload = Annotated[

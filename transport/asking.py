@@ -5,6 +5,7 @@ from http.cookies import SimpleCookie
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
+from engine.languages import chosen
 from models.viewer import Viewer
 from resolvers import sessions
 from schema.context import NewCookie
@@ -44,7 +45,8 @@ def cookie_is_ours(headers: Headers, settings: Settings) -> bool:
 async def viewer_for(connection: HTTPConnection, services: Services, token: str | None) -> Viewer:
     """Who is asking, at this moment."""
     address = connection.client.host if connection.client else ""
-    return await sessions.viewer_of(token, services.clock(), address)
+    language = chosen(connection.headers.get("accept-language"))
+    return await sessions.viewer_of(token, services.clock(), address, language)
 
 
 def set_cookie(cookie: NewCookie, connection: HTTPConnection, settings: Settings) -> str:
