@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,8 +21,10 @@ from models.statement import check_address, check_token, version_in
 from models.trail import TrailEntry
 from models.tries import RateWindow
 from resolvers.checks import BY_ADDRESS, OF_SERVICE, written_statement_number
+from settings import Settings
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements, client_of, with_name
+from tests.door import standing
 from tests.world import World, gid
 
 FIELDS = "verdict version initials examTitle headline"
@@ -299,9 +302,9 @@ async def test_many_in_one_operation_and_at_one_time_are_counted_one_by_one(
 # ---- what could not be checked
 
 
-@pytest.fixture
-async def away(app: Starlette, database_url: str) -> AsyncIterator[None]:
-    """The database takes no connections, and has ended those that were open."""
+@asynccontextmanager
+async def away(database_url: str) -> AsyncIterator[None]:
+    """The database takes no connections inside the block, and has ended those that were open."""
     name = urlsplit(database_url).path[1:]
     connection = await asyncpg.connect(with_name(database_url, "postgres"))
     await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
@@ -311,12 +314,20 @@ async def away(app: Starlette, database_url: str) -> AsyncIterator[None]:
     await connection.close()
 
 
-async def test_what_cannot_be_checked_is_never_called_genuine(client: Client, away: None) -> None:
-    number = "S260000003"
-    body = (await client.post(CHECK, number=number, token=check_token(number, 1))).json()
-    assert body["data"] == {"checkStatement": None}
-    assert [error["extensions"]["code"] for error in body["errors"]] == ["SERVICE_UNAVAILABLE"]
-    assert (await client.http.get("/check")).status_code == 200
+async def test_what_cannot_be_checked_is_never_called_genuine(
+    settings: Settings, database_url: str, clock: ControlledClock, clean: None, world: World
+) -> None:
+    """Through a real server: null and an error for as long as it lasts, and no cached answer; the page stays."""
+    async with standing(settings, clock) as door, door.client() as client:
+        result = await world.result()
+        assert await checked(client, result) == GENUINE
+        async with away(database_url):
+            wanted = {"number": result.statement_number, "token": check_token(result.statement_number, 1)}
+            body = (await client.post(CHECK, **wanted)).json()
+            assert body["data"] == {"checkStatement": None}
+            assert [error["extensions"]["code"] for error in body["errors"]] == ["SERVICE_UNAVAILABLE"]
+            assert (await client.http.get("/check")).status_code == 200
+        assert await checked(client, result) == GENUINE
 
 
 # ---- traces
