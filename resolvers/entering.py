@@ -153,7 +153,9 @@ def _read(checks: Checks, given: Given) -> EntryRow | Bad:
         cells.day("dateOfBirth", required=True) or EARLIEST_BIRTH,
         cells.day("resultsBy"),
     )
-    if not EARLIEST_BIRTH <= row.date_of_birth <= max(key.exam_date, EARLIEST_BIRTH):
+    if cells.faults:
+        return Bad(given, cells.faults)
+    if not EARLIEST_BIRTH <= row.date_of_birth <= key.exam_date:
         cells.wrong("dateOfBirth", "Nobody born on this day sat this exam.")
     if row.results_by is not None and row.results_by < key.exam_date:
         cells.wrong("resultsBy", "Results cannot be out before the exam.")

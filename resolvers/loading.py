@@ -133,7 +133,8 @@ class Checks:
         if exam is None or cells.faults:
             return Bad(given, cells.faults)
         row = _row(cells, key, exam["exam_skills"])
-        _check_scores(cells, row, exam)
+        if not cells.faults:
+            _check_scores(cells, row, exam)
         return Bad(given, cells.faults) if cells.faults else row
 
     def worth(self, cells: Cells, row: ResultRow) -> Award:

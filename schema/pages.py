@@ -1,13 +1,16 @@
 """Connections by Relay's rules."""
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import Annotated, TypeVar
 
 import strawberry
 from graphql import GraphQLError
 
 from errors import CursorNotValid
+from resolvers import exam_sessions
 from resolvers.pages import Place, place_after
+
+P = TypeVar("P")
 
 MOST = 100
 First = Annotated[int, strawberry.argument(description=f"How many at most, 1 to {MOST}.")]
@@ -40,9 +43,18 @@ def bad_input(message: str) -> GraphQLError:
 
 def place(first: int, after: str | None) -> Place:
     """A checked place to begin a page at; a wrong argument is the client's bug, told with code BAD_USER_INPUT."""
+    return _checked(place_after, first, after)
+
+
+def session_place(first: int, after: str | None) -> exam_sessions.SessionPlace:
+    """The same for lists of sessions."""
+    return _checked(exam_sessions.place_after, first, after)
+
+
+def _checked(read: Callable[[str | None, int], P], first: int, after: str | None) -> P:
     if not 1 <= first <= MOST:
         raise bad_input(f"`first` must be from 1 to {MOST}.")
     try:
-        return place_after(after, first)
+        return read(after, first)
     except CursorNotValid:
         raise bad_input("`after` is not a cursor of this service.") from None

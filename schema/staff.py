@@ -7,11 +7,12 @@ import strawberry
 
 from engine.database import Row
 from models.viewer import Kind
-from resolvers import held_jobs, parked_mail, releases
+from resolvers import exam_sessions, held_jobs, parked_mail, releases
 from schema.context import Info
 from schema.costs import COUNT, PAGE, list_of
+from schema.exam_session import ExamSessionConnection
 from schema.letter import ParkedMailConnection, ParkedMailState
-from schema.pages import After, First, place
+from schema.pages import After, First, place, session_place
 from schema.release import Release
 
 State = Annotated[ParkedMailState | None, strawberry.argument(description="Only parked or only refused ones.")]
@@ -39,6 +40,13 @@ class Staff:
         wanted = str(state.value) if state else None
         found = await parked_mail.page(info.context.viewer, place(first, after), wanted, kind)
         return ParkedMailConnection.of(found, info.context.viewer)
+
+    @strawberry.field(
+        description="Sessions, latest exam first; null for all but the board's staff.", directives=[PAGE, COUNT]
+    )
+    async def sessions(self, info: Info, first: First = 50, after: After = None) -> ExamSessionConnection | None:
+        found = await exam_sessions.page(info.context.viewer, session_place(first, after))
+        return None if found is None else ExamSessionConnection.of(found)
 
     @strawberry.field(
         description="Releases that are yet to come, the next one first; null for all but the board's staff.",

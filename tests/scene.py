@@ -215,6 +215,8 @@ async def _others(scene: Scene) -> None:
     scene.keep("unclaimed candidate", unclaimed, "Hiddenunclaimed")
     entry = await scene.world.entry(unclaimed, id_number="QZX111111", claimed_at=None)
     scene.keep("unclaimed entry", entry, "QZX111111")
+    lost = await scene.world.entry(unclaimed, id_number="QZX222222", claimed_at=None)
+    scene.keep("lost entry", lost, "QZX222222")
 
 
 async def _shares(scene: Scene) -> None:
@@ -305,6 +307,13 @@ def _log_in(mutation: str, name: str, of: Callable[[Scene, Asker], str]) -> Call
         return [{"input": {name: of(scene, asker), "password": password}}]
 
     return variables
+
+
+def _enterings(scene: Scene, _: Asker) -> list[Variables]:
+    """A row of which an entry says something else, and one that is new."""
+    known = {"centre": "JP901", "examCode": "C1_ADVANCED", "examDate": "2026-08-07", "candidateNumber": "HIDDENNO1"}
+    person = {"familyName": "Nakata", "dateOfBirth": "2001-02-03"}
+    return [{"input": {"rows": [known | person, known | person | {"candidateNumber": "9999"}]}}]
 
 
 def _sendings(scene: Scene, _: Asker) -> list[Variables]:
@@ -408,6 +417,13 @@ WAYS = {
     "Mutation.logInStaff": Way(
         "logInStaff(input: $input)", "($input: LogInStaffInput!)",
         _log_in("logInStaff", "email", lambda scene, _: str(scene.rows["staff"].email)),
+    ),
+    "Mutation.enterCandidates": Way(
+        "enterCandidates(input: $input)", "($input: EnterCandidatesInput!)", _enterings, depth=2
+    ),
+    "Mutation.reissueConfirmation": Way(
+        "reissueConfirmation(input: $input)", "($input: ReissueConfirmationInput!)",
+        lambda scene, _: [{"input": {"entryId": gid(scene.rows["lost entry"])}}], depth=2,
     ),
     "Mutation.openShare": Way("openShare(input: $input)", "($input: OpenShareInput!)", _openings),
     "Mutation.markShare": Way("markShare(input: $input)", "($input: MarkShareInput!)", _markings),
