@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from errors import Unavailable
 
 T = TypeVar("T")
-WRITERS = 4  # one that hangs on a dead connection must not hold up everybody
+WRITERS = 2  # one that hangs on a dead connection must not hold up everybody
 
 
 class Together(Generic[T]):

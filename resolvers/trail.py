@@ -21,7 +21,8 @@ HOLDING = (TrailAct.READ, TrailAct.OPENED, TrailAct.LOOKED_UP, TrailAct.DOWNLOAD
 INSERT = """
     INSERT INTO trail (chain, act, at, viewer_kind, viewer_id, institution_id, candidates, results, versions,
                        path, address, request_id, purpose)
-    VALUES (:chain, :act, :at, :viewer_kind, :viewer_id, :institution_id, :candidates, :results, :versions,
+    VALUES (:chain, :act, :at, :viewer_kind, :viewer_id, :institution_id,
+            :candidates::text::uuid[], :results::text::uuid[], :versions::text::int[],
             :path, :address, :request_id, :purpose)"""
 
 
@@ -61,7 +62,10 @@ async def _left(entry: Entry) -> None:
 
 
 async def _insert(entries: list[Entry]) -> None:
-    await database.many(INSERT, entries)
+    if len(entries) == 1:
+        await database.rows(INSERT, **entries[0])  # a third cheaper than the same by `many`
+    else:
+        await database.many(INSERT, entries)
 
 
 _readers = Together(_insert)
@@ -76,14 +80,19 @@ def _entry(viewer: Viewer, act: TrailAct, about: Shown, purpose: str | None = No
         "viewer_kind": _kind(viewer),
         "viewer_id": viewer.id,
         "institution_id": viewer.institution_id,
-        "candidates": list(about.candidates.union(about.results.values())),
-        "results": [result_id for result_id, _ in about.results],
-        "versions": [version for _, version in about.results],
+        "candidates": _array(about.candidates.union(about.results.values())),
+        "results": _array(result_id for result_id, _ in about.results),
+        "versions": _array(version for _, version in about.results),
         "path": viewer.visit.path,
         "address": viewer.address,
         "request_id": viewer.visit.request_id,
         "purpose": purpose,
     }
+
+
+def _array(values: Iterable[UUID | int]) -> str:
+    """An array as PostgreSQL reads it: asyncpg takes longer to look at each element than for all the rest."""
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def _kind(viewer: Viewer) -> str:
