@@ -1,4 +1,4 @@
-"""Test-day photos (R7): a row here, the picture in the file store."""
+"""Test-day photos (R7): a row here, the picture in the file store. Another photo is another row."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from models.viewer import Kind, Viewer, Visible, visible
 
 
 class Photo(Table):
-    """The photo of one entry, re-encoded by us; `file` is its name in the store. Another photo is another row."""
+    """The photo of one entry, re-encoded by us; `file` is its name in the store."""
 
     entry: fields.OneToOneRelation[Entry] = fields.OneToOneField(
         "models.Entry", related_name="photo", on_delete=fields.RESTRICT

@@ -50,7 +50,7 @@ SCOPE_JOIN = f"""
 SHARE = f"""
     share.id AS share_id, share.sent_at, share.is_read, share.opened_at, share.withdrawn_at, share.expires_at,
     share.expiry_told_at, share.purpose, share.reference, {SCOPE}, share.consent_text, share.consent_version,
-    share.consent_language, share.institution_name_shown,
+    share.consent_language, share.institution_name_shown, candidate.closed_at AS candidate_closed_at,
     {CANDIDATE}, {INSTITUTION}, {RESULT.replace("entry.candidate_id, ", "")}"""
 
 SHARE_JOINS = f"""

@@ -74,19 +74,14 @@ async def send(
         if result is None:
             raise ResultNotFound
         result.check_sendable(viewer.at)
-        await _check_open(viewer)
         institution = await _receiving(viewer, institution_id)
         share_id, is_new = await _open_once(viewer, result_id, institution, consent, terms)
         if is_new:
             await journal.write(EventKind.SHARE_SENT, institution_id, share_id, result_id, viewer.at)
         share = await _one(viewer, share_id)
+        if share["candidate_closed_at"] is not None:  # while the result was waited for (see `closing`)
+            raise NotLoggedIn
         return Sent(share, not is_new, not is_new and _terms_of(share) != terms)
-
-
-async def _check_open(viewer: Viewer) -> None:
-    """Nothing is sent from an account that was closed while the result was waited for (see `closing`)."""
-    if not await database.rows("SELECT 1 FROM candidate WHERE id = :id AND closed_at IS NULL", id=viewer.id):
-        raise NotLoggedIn
 
 
 def _terms_of(share: Row) -> Terms:

@@ -19,6 +19,7 @@ from models.viewer import Kind
 from resolvers import shares
 from tests.client import Client
 from tests.conftest import ControlledClock
+from tests.locks import holding, queued
 from tests.world import World, gid
 
 SENT = """... on ResultSent { wasAlreadySent termsDiffer share { id status purpose reference expiresAt withdrawnAt
@@ -370,6 +371,21 @@ async def test_many_who_send_an_expired_share_anew_at_once_make_one_and_tell_of_
     assert len({payload["share"]["id"] for payload in sent}) == 1
     assert sorted(await kinds()) == ["SHARE_EXPIRED", "SHARE_SENT", "SHARE_SENT"]
     assert await Share.filter(expiry_told_at=None).count() == 1
+
+
+async def test_an_expired_share_that_a_worker_tells_of_while_it_is_sent_anew_is_told_of_by_one_of_them(
+    desk: Desk, clock: ControlledClock, database_url: str
+) -> None:
+    """S4, S9: the worker has marked it, and commits when the sender has found it in the way."""
+    first = await desk.send(expiresAt=(clock() + timedelta(minutes=1)).isoformat())
+    clock.forward(minutes=1)
+    async with holding(database_url, "UPDATE share SET expiry_told_at = expires_at", commits=True):
+        sending = asyncio.ensure_future(desk.send())
+        await queued(1)
+    sent = await sending
+    assert sent["wasAlreadySent"] is False
+    assert sent["share"]["id"] != first["share"]["id"]
+    assert await kinds() == ["SHARE_SENT", "SHARE_SENT"]  # the worker's event is the worker's to write
 
 
 # ---- for those who make files and show photos

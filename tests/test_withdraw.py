@@ -1,14 +1,11 @@
 """Withdrawing a share: at once, on every path, once, and whatever else happens at that moment (S10)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from starlette.applications import Starlette
 
@@ -24,6 +21,7 @@ from schema.ids import global_id
 from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.events import EventStream, events
+from tests.locks import holding, lined_up, queued
 from tests.scene import Asker, everything_told, scene_of
 from tests.world import World, gid
 
@@ -302,38 +300,6 @@ async def test_nobody_else_is_told_of_a_withdrawal(desk: Desk, clock: Controlled
 
 
 # ---- at the same moment
-
-
-@asynccontextmanager
-async def holding(database_url: str, statement: str) -> AsyncIterator[None]:
-    """Somebody else's transaction, which holds the rows that this statement locks until the block ends."""
-    connection = await asyncpg.connect(database_url)
-    transaction = connection.transaction()
-    await transaction.start()
-    await connection.execute(statement)
-    try:
-        yield
-    finally:
-        await transaction.rollback()
-        await connection.close()
-
-
-async def queued(count: int) -> None:
-    """Wait until so many statements wait for a lock."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    async with asyncio.timeout(10):
-        while await database.value(waiting) < count:  # noqa: ASYNC110  # the server sets no event
-            await asyncio.sleep(0.01)
-
-
-async def lined_up(database_url: str, rows: str, *orders: Callable[[], Awaitable[Any]]) -> list[Any]:
-    """The answers to orders that all wait for these rows, one behind the other, and then go on at once."""
-    async with holding(database_url, f"SELECT 1 FROM {rows} FOR UPDATE"):
-        running = []
-        for number, order in enumerate(orders, start=1):
-            running.append(asyncio.ensure_future(order()))
-            await queued(number)
-    return list(await asyncio.gather(*running))
 
 
 async def is_consistent() -> None:
