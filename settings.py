@@ -35,7 +35,7 @@ class Settings:
     operations_per_viewer: int = 50
     log_format: str = "text"
     hashing_threads: int = 2
-    document_threads: int = 2
+    document_threads: int = 1
     organisation: str = ORGANISATION
     statements: bool = True
     signing_key: Path | None = None
@@ -74,7 +74,7 @@ class Settings:
             operations_per_viewer=_number(env, "OPERATIONS_PER_VIEWER", 50),
             log_format=env.get("LOG_FORMAT", "json" if production else "text"),
             hashing_threads=_number(env, "HASHING_THREADS", 2),
-            document_threads=_number(env, "DOCUMENT_THREADS", 2),
+            document_threads=_number(env, "DOCUMENT_THREADS", 1),
             organisation=env.get("ORGANISATION", "").strip() or ORGANISATION,
             statements=_wants_statements(env, production),
             signing_key=_path(env, "SIGNING_KEY"),

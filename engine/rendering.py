@@ -1,4 +1,4 @@
-"""Documents are made in a few threads of their own, so that the event loop goes on meanwhile."""
+"""Documents are made in a thread of their own, so that the event loop goes on (why one: docs/performance.md)."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 MOST_WAITING = 100  # beyond it the last one would wait for seconds, and gives up before
 
-_pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="documents")
+_pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
 _waiting = 0
 
 
 def use_threads(count: int) -> None:
-    """Set how many documents are made at one time; each takes a core."""
+    """Set how many documents are made at one time."""
     global _pool
     _pool.shutdown(wait=False)
     _pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="documents")

@@ -53,6 +53,8 @@ KNOWN_TO = {
     "jinja2": {"mailers"},
     "argon2": {"engine"},
     "PIL": {"engine"},
+    "typst": {"documents"},
+    "pyhanko": {"documents"},
     "obstore": {"engine"},
 }
 LONGEST_FUNCTION = 40
