@@ -18,6 +18,7 @@ from schema.entering import EnteringMutation
 from schema.entities import ENTITIES, NodeQuery
 from schema.exam import ExamQuery
 from schema.execution import Executor
+from schema.export import ExportMutation
 from schema.extensions import EXTENSIONS
 from schema.institution import InstitutionQuery
 from schema.letter import LetterMutation
@@ -72,6 +73,7 @@ class Mutation(
     CandidateMutation,
     ClaimMutation,
     ClosingMutation,
+    ExportMutation,
     DetailsMutation,
     PasswordMutation,
     ShareMutation,

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from errors import NotPrintable, Unavailable
 from models.viewer import Kind, Viewer
 from models.visit import Visit
-from resolvers import files, photos, statements
+from resolvers import exports, files, photos, statements
 from resolvers.files import File, Serve
 from transport.http import request_id
 from transport.services import Services
@@ -34,7 +34,7 @@ Please tell your exam centre.
 """
 
 # The kinds of file there are, by the name in their address.
-SERVED: dict[str, Serve] = {"statement": statements.file, photos.SHOWN: photos.file}
+SERVED: dict[str, Serve] = {"statement": statements.file, photos.SHOWN: photos.file, exports.KIND: exports.file}
 
 
 async def serve_file(request: Request) -> Response:
