@@ -37,7 +37,8 @@ def use(address: str | None, folder: Path) -> None:
         raise ValueError("FILES_URL must be an address such as s3://bucket/folder.")
     _store = S3Store.from_url(
         address,
-        client_options={"timeout": PATIENCE, "connect_timeout": PATIENCE},
+        # https, unless AWS_ENDPOINT says http: for a store on the deployment's own network
+        client_options={"timeout": PATIENCE, "connect_timeout": PATIENCE, "allow_http": True},
         retry_config={"max_retries": 2, "retry_timeout": PATIENCE},
     )
 

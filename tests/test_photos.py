@@ -3,13 +3,16 @@
 import asyncio
 import hashlib
 import io
+import re
 import struct
+import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -21,6 +24,7 @@ from starlette.applications import Starlette
 from engine import files, pictures
 from engine.jobs import Worker
 from engine.pictures import MOST_BYTES, MOST_PIXELS, NotAPicture, made_anew
+from errors import Unavailable
 from models.entry import Centre, Entry
 from models.exam import Exam
 from models.institution import Institution
@@ -338,7 +342,7 @@ class Board:
 def path(link: Any) -> str:
     address = urlsplit(link["address"])
     assert (address.scheme, address.netloc) == ("http", "testserver")
-    return address.path
+    return str(address.path)
 
 
 @pytest.fixture
@@ -755,3 +759,97 @@ async def test_a_file_is_kept_got_and_deleted(app: Starlette) -> None:
 def test_an_address_that_is_no_bucket_is_told_by_name(address: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="FILES_URL"):
         files.use(address, tmp_path)
+
+
+class Bucket(BaseHTTPRequestHandler):
+    """As much of S3 as is needed: objects by their path, a list of them, and no word to who does not sign."""
+
+    protocol_version = "HTTP/1.1"
+    objects: ClassVar[dict[str, bytes]] = {}
+
+    def do_PUT(self) -> None:
+        self.objects[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(200)
+
+    def do_GET(self) -> None:
+        if "list-type" in self.path:
+            self._answer(200, self._listed())
+        else:
+            self._answer(200 if self.path in self.objects else 404, self.objects.get(self.path, b""))
+
+    def do_DELETE(self) -> None:
+        self._answer(204 if self.objects.pop(self.path, None) else 404)
+
+    def do_POST(self) -> None:
+        """Deleting several at once, which is how one is deleted too."""
+        told = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        keys = re.findall("<Key>(.+?)</Key>", told)
+        for key in keys:
+            self.objects.pop(f"/bucket/{key}", None)
+        deleted = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+        self._answer(200, f"<DeleteResult>{deleted}</DeleteResult>".encode())
+
+    def _listed(self) -> bytes:
+        facts = "<Size>1</Size><ETag>x</ETag><LastModified>2020-01-01T00:00:00Z</LastModified>"
+        keys = [path.removeprefix("/bucket/") for path in self.objects]
+        found = "".join(f"<Contents><Key>{key}</Key>{facts}</Contents>" for key in keys)
+        return f"<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>".encode()
+
+    def _answer(self, status: int, content: bytes = b"") -> None:
+        signed = self.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 Credential=tester/")
+        self.send_response(status if signed else 403)
+        self.send_header("Content-Length", str(len(content) if signed else 0))
+        self.send_header("ETag", '"x"')
+        self.send_header("Last-Modified", "Wed, 01 Jan 2020 00:00:00 GMT")
+        self.end_headers()
+        self.wfile.write(content if signed else b"")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Not into the test's output."""
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, bytes]]:
+    """A server that speaks S3 on this machine, and files kept there."""
+    Bucket.objects.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    environment = {
+        "ACCESS_KEY_ID": "tester",
+        "SECRET_ACCESS_KEY": "secret",
+        "REGION": "eu-west-1",
+    }
+    for name, value in (environment | {"ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}"}).items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    files.use("s3://bucket/seiseki", tmp_path)
+    yield Bucket.objects
+    server.shutdown()
+    server.server_close()
+
+
+async def test_files_are_kept_in_a_bucket_where_one_is_named(bucket: dict[str, bytes]) -> None:
+    """Signed with AWS's own variables, below the folder that the address names."""
+    name = files.new_name("photo")
+    await files.put(name, b"one")
+    assert bucket == {f"/bucket/seiseki/{name}": b"one"}
+    assert await files.get(name) == b"one"
+    assert [names async for names in files.older_than(datetime.now(UTC), "photo")] == [[name]]
+    await files.delete(name)
+    await files.delete(name)
+    assert bucket == {}
+    assert await files.get(name) is None
+
+
+async def test_a_bucket_that_cannot_be_reached_is_told_as_away(
+    bucket: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logged: io.StringIO
+) -> None:
+    """With another key, which it refuses; and nothing of the key or the bucket is logged."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "stranger")
+    files.use("s3://bucket/seiseki", tmp_path)
+    for order in (files.put("photo/x", b"one"), files.get("photo/x")):
+        with pytest.raises(Unavailable):
+            await order
+    assert bucket == {"/bucket/seiseki/photo/x": b"one"}  # the server of this test takes it before it looks
+    assert "files.unavailable" in logged.getvalue()
+    assert "stranger" not in logged.getvalue()
+    assert "seiseki/" not in logged.getvalue()
