@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from tortoise.expressions import Q
-
 from engine import database, hashing, keys
 from engine.database import Row
 from engine.limits import Attempt, Lock, Rate, network, take
@@ -180,16 +178,17 @@ async def _claim(entry: Row, form: Registration, password_hash: str, viewer: Vie
         secret_hash=entry["secret_hash"],
         now=viewer.at,
     )
-    free = Candidate.filter(Q(registered_at__isnull=True) | Q(closed_at__isnull=False), id=entry["candidate_id"])
-    registered = claimed and await free.update(
+    registered = claimed and await database.row(
+        """UPDATE candidate SET email = :email, password_hash = :hash, language = :language, wants_updates = :updates,
+                                terms_version = :terms, terms_accepted_at = :now, registered_at = :now, closed_at = NULL
+           WHERE id = :id AND (registered_at IS NULL OR closed_at IS NOT NULL) RETURNING id""",
+        id=entry["candidate_id"],
         email=form.email.strip(),
-        password_hash=password_hash,
+        hash=password_hash,
         language=form.language,
-        wants_updates=form.wants_updates,
-        terms_version=TERMS_VERSION,
-        terms_accepted_at=viewer.at,
-        registered_at=viewer.at,
-        closed_at=None,
+        updates=form.wants_updates,
+        terms=TERMS_VERSION,
+        now=viewer.at,
     )
     if not registered:
         raise WrongNumbers if await _is_unclaimed(entry["id"]) else AlreadyRegistered
