@@ -18,12 +18,13 @@ import typst
 from errors import NotPrintable
 
 TEMPLATES = Path(__file__).with_name("templates")
-# Packages that hold nothing but fonts. Between them: Latin, Greek, Cyrillic, Devanagari, Thai, Arabic, Hebrew, kana,
-# the kanji of Japanese names, Hangul.
+# Packages that hold nothing but fonts; docs/decisions/0012-documents.md says which scripts are among them.
 FONTS = (
     "fontpkg_noto_sans",
-    "fontpkg_noto_sans_thai",
     "justmytype_intl_rtl",
+    "justmytype_intl_south_asia",
+    "justmytype_intl_sea",
+    "justmytype_intl_africa",
     "noto_cjk_sans_jp_regular",
     "noto_cjk_sans_jp_bold",
 )

@@ -178,7 +178,13 @@ def test_name_in_any_script_is_printed_and_can_be_read_out_again(name: str) -> N
     assert boxes(pdf) == 0
 
 
-@pytest.mark.parametrize("name", ["محمد عبد الله", "שלום כהן", "कमला नेहरू", "निर्मल", "Nguyễn Thị Hằng"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "محمد عبد الله", "שלום כהן", "कमला नेहरू", "निर्मल", "তিথি মুখার্জি", "மீனாட்சி ஐயர்", "సాయి చరణ్ రెడ్డి",
+        "ជា ស្រីពៅ", "ခင်သက်နှင်း", "ຄຳ ແສງ", "ሐና ተስፋዬ", "Nguyễn Thị Hằng",
+    ],
+)  # fmt: skip
 def test_name_whose_signs_join_or_run_to_the_left_has_all_of_them(name: str) -> None:
     """R8: what is read out of a PDF stands in the order of the paper there."""
     pdf = unsigned(statement_facts(name="A", native_name=name))
@@ -186,7 +192,7 @@ def test_name_whose_signs_join_or_run_to_the_left_has_all_of_them(name: str) -> 
     assert boxes(pdf) == 0
 
 
-@pytest.mark.parametrize("name", ["კახა", "Հայկ", "தமிழ்", "😀", "A\ue000"])
+@pytest.mark.parametrize("name", ["კახა", "Հայկ", "ගීතා", "😀", "A\ue000"])
 @pytest.mark.parametrize("part", ["name", "native_name"])
 def test_sign_that_no_font_has_is_an_error_that_names_it(name: str, part: str) -> None:
     """R8: a box in place of a name is worse than no document."""
