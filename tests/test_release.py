@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from starlette.applications import Starlette
 
@@ -153,13 +154,33 @@ async def load_row(board: Board, entry: Entry) -> None:
         assert done.bad == []
 
 
-async def test_what_is_loaded_while_a_session_is_scheduled_is_not_forgotten(board: Board, database_url: str) -> None:
-    """R3: the loading transaction does not see the schedule, nor the schedule the row; one of them waits."""
-    entries = [await board.world.entry() for _ in range(20)]
+async def test_a_schedule_waits_for_results_that_are_being_loaded(board: Board, database_url: str) -> None:
+    """R3: neither the schedule sees those rows, nor their loading the schedule."""
     moment = board.clock() + timedelta(days=1)
-    loads = [load_row(board, entry) for entry in entries]
-    await asyncio.gather(*loads[:10], board.schedule(moment), *loads[10:])
-    assert await moments(list(await Result.all())) == {moment}
+    [loaded] = await board.loaded()
+    loader = await asyncpg.connect(database_url)
+    async with loader.transaction():
+        await loader.execute("SELECT pg_advisory_xact_lock($1)", loading.ONE_AT_A_TIME)
+        await loader.execute("UPDATE result SET loaded_at = loaded_at - interval '1 hour'")
+        scheduling = asyncio.create_task(board.schedule(moment))
+        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        await until(partial(database.value, waiting))
+    assert (await scheduling).results == 1
+    await loader.close()
+    assert await moments([loaded]) == {moment}
+
+
+async def test_loading_takes_the_lock_that_schedules_wait_for(board: Board, database_url: str) -> None:
+    """R3."""
+    entry = await board.world.entry()
+    scheduler = await asyncpg.connect(database_url)
+    async with scheduler.transaction():
+        await scheduler.execute("SELECT pg_advisory_xact_lock($1)", loading.ONE_AT_A_TIME)
+        row = asyncio.create_task(load_row(board, entry))
+        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        await until(partial(database.value, waiting))
+    await row
+    await scheduler.close()
 
 
 async def test_two_members_of_staff_at_once_leave_one_moment(board: Board) -> None:
