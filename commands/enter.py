@@ -9,10 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from commands import confirmations
 from commands.rows import add_file, described, reading
 from commands.viewer import board
+from documents.confirmation import Letterhead
 from engine.clock import system_clock
 from engine.tables import PrivateTable, TableNotReadable
+from errors import NotPrintable
+from models.candidate import LANGUAGES
 from resolvers import entering
 from resolvers.entering import Confirmation
 from settings import Settings
@@ -39,10 +43,14 @@ def add_to(commands: Any) -> None:
         required=True,
         help="where ID and Secret Numbers are added to, for you alone to read; they are told nowhere else",
     )
+    parser.add_argument(
+        "--pdf", type=Path, metavar="FOLDER", help="print all that OUT.csv holds, a PDF per centre and session"
+    )
+    parser.add_argument("--language", choices=LANGUAGES, default="en", help="of the PDFs (en)")
     parser.set_defaults(demo=False, run=run)
 
 
-async def run(options: argparse.Namespace, _: Settings) -> int:
+async def run(options: argparse.Namespace, settings: Settings) -> int:
     """Enter the file; 0 when every row was taken."""
     new = there = 0
     try:
@@ -51,14 +59,18 @@ async def run(options: argparse.Namespace, _: Settings) -> int:
             told = PrivateTable(options.confirmations, HEADINGS)
             viewer = board(system_clock(), "enter")
 
-            def keep(confirmations: Sequence[Confirmation]) -> None:
-                told.add(map(_cells, confirmations))
+            def keep(new_ones: Sequence[Confirmation]) -> None:
+                told.add(map(_cells, new_ones))
 
             async for done in entering.enter(viewer, reader.given(), keep, system_clock):
                 new, there = new + len(done.new), there + done.there
                 reader.done(done.rows, done.bad)
             told.close()
-    except TableNotReadable as error:
+        if options.pdf:
+            head = Letterhead(options.language, settings.organisation, settings.public_url)
+            pdfs = await confirmations.print_all(options.confirmations, options.pdf, head)
+            sys.stdout.write(f"{pdfs} PDFs in {options.pdf}\n")
+    except (TableNotReadable, NotPrintable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return reader.ended(f"{new} entered", f"{there} there already")

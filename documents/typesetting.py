@@ -40,7 +40,7 @@ _own = threading.local()
 
 def typeset(template: str, facts: Mapping[str, Any], moment: datetime) -> bytes:
     """A PDF/A-2b of one template; `moment` is when it says it was made. Raises NotPrintable."""
-    pdf = _compiled(template, facts, format="pdf", pdf_standards=[STANDARD], timestamp=moment)
+    pdf = _compiled(template, facts, format="pdf", pdf_standards=[STANDARD], timestamp=moment.replace(microsecond=0))
     assert isinstance(pdf, bytes)
     return pdf
 

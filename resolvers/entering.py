@@ -250,11 +250,20 @@ async def _insert(
 
 async def standing(secrets: Mapping[str, str]) -> set[str]:
     """Those of these ID Numbers whose Secret Number is the one that stands."""
+    return set(await confirmed(secrets))
+
+
+async def confirmed(secrets: Mapping[str, str]) -> dict[str, Row]:
+    """What their confirmations say besides, of those of these ID Numbers whose Secret Number is the one that stands."""
     found = await database.rows(
-        "SELECT id_number, secret_hash FROM entry WHERE id_number = ANY(:numbers)", numbers=list(secrets)
+        """SELECT entry.id_number, entry.secret_hash, entry.issue, entry.issued_at, exam.title AS qualification,
+                  centre.name AS centre
+           FROM entry JOIN exam ON exam.code = entry.exam_id JOIN centre ON centre.id = entry.centre_id
+           WHERE entry.id_number = ANY(:numbers)""",
+        numbers=list(secrets),
     )
     return {
-        one["id_number"]
+        one["id_number"]: one
         for one in found
         if sealed_secret(one["id_number"], secrets[one["id_number"]]) == one["secret_hash"]
     }

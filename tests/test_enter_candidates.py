@@ -15,6 +15,7 @@ from hypothesis import HealthCheck
 from hypothesis import given as given_by
 from hypothesis import settings as effort
 from hypothesis import strategies as st
+from pypdf import PdfReader
 
 import cli
 from engine import database
@@ -322,6 +323,25 @@ async def test_confirmations_are_never_added_to_another_file(files: Path, settin
     assert done.returncode == 2
     assert table(other) == [{"precious": "1"}]
     assert await Entry.all().count() == 0
+
+
+async def test_confirmations_are_printed_by_centre_and_session_for_us_alone(files: Path, settings: Settings) -> None:
+    """R1: a page each, with the numbers that the file tells."""
+    days = ("2026-09-20", "2026-09-20", "2026-09-27")
+    rows = [candidate_row(number, examDate=day) for number, day in enumerate(days, start=1)]
+    out, folder = files / "out.csv", files / "pdf"
+    command = ("enter", str(write(files / "in.csv", rows)), "--confirmations", str(out), "--pdf", str(folder))
+    done = run(settings, *command)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == f"2 PDFs in {folder}"
+    pdfs = sorted(folder.iterdir())
+    assert [pdf.name for pdf in pdfs] == [f"JP901-C1-Advanced-{day}-1.pdf" for day in ("2026-09-20", "2026-09-27")]
+    assert [pdf.stat().st_mode & 0o777 for pdf in pdfs] == [0o600] * 2
+    pages = [page.extract_text() for pdf in pdfs for page in PdfReader(pdf).pages]
+    for page, told in zip(pages, table(out), strict=True):
+        assert told["idNumber"] in page
+        assert told["secretNumber"] in page
+        assert told["familyName"] in page
 
 
 async def test_killed_in_the_middle_and_run_again_ends_as_if_it_had_not_been(files: Path, settings: Settings) -> None:
