@@ -40,8 +40,9 @@ export default [
       '@graphql-eslint/strict-id-in-types': 'off',
       // Pages go forward only, newest first.
       '@graphql-eslint/relay-arguments': [error, { includeBoth: false }],
-      // Lists that cannot grow (the scores of a result, the faults of a form) are plain lists.
-      '@graphql-eslint/relay-edge-types': [error, { listTypeCanWrapOnlyEdgeType: false }],
+      // Lists that cannot grow (the scores of a result, the faults of a form) are plain lists. What is only told of
+      // (that a share was withdrawn, that a result was read) cannot be fetched again, and is no Node.
+      '@graphql-eslint/relay-edge-types': [error, { listTypeCanWrapOnlyEdgeType: false, shouldImplementNode: false }],
     },
   },
 ];
