@@ -194,7 +194,7 @@ async def lived(life: Life) -> None:
 
 
 def forms_of(secret: str) -> list[re.Pattern[str]]:
-    """How a secret may stand somewhere: as it is, and its bytes as PostgreSQL writes them; digits only by themselves."""
+    """How a secret may stand somewhere: as it is, or its bytes as PostgreSQL writes them; digits by themselves."""
     if secret.isdecimal():
         return [re.compile(rf"(?<![\w.\-:]){secret}(?![\w\-])")]
     forms = [re.escape(secret), secret.encode().hex()]
