@@ -4,11 +4,13 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,11 +23,9 @@ from models.statement import check_address, check_token, version_in
 from models.trail import TrailEntry
 from models.tries import RateWindow
 from resolvers.checks import BY_ADDRESS, OF_SERVICE, written_statement_number
-from settings import Settings
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements, client_of, with_name
-from tests.door import standing
-from tests.served import until
+from tests.served import Served, until
 from tests.world import World, gid
 
 FIELDS = "verdict version initials examTitle headline"
@@ -316,24 +316,30 @@ async def away(database_url: str) -> AsyncIterator[None]:
 
 
 async def test_what_cannot_be_checked_is_never_called_genuine(
-    settings: Settings, database_url: str, clock: ControlledClock, clean: None, world: World
+    database_url: str, tmp_path: Path, open_database: None, world: World
 ) -> None:
-    """Through a real server: null and an error for as long as it lasts, and no cached answer; the page stays."""
-    async with standing(settings, clock) as door, door.client() as client:
-        result = await world.result()
-        assert await checked(client, result) == GENUINE
-        async with away(database_url):
-            wanted = {"number": result.statement_number, "token": check_token(result.statement_number, 1)}
-            body = (await client.post(CHECK, **wanted)).json()
-            assert body["data"] == {"checkStatement": None}
-            assert [error["extensions"]["code"] for error in body["errors"]] == ["SERVICE_UNAVAILABLE"]
-            assert (await client.http.get("/check")).status_code == 200
+    """By a real process: null and an error for as long as it lasts, and nothing from a cache; the page stays."""
+    result = await world.result(released_at=datetime(2020, 1, 1, tzinfo=UTC))
+    wanted = {"number": result.statement_number, "token": check_token(result.statement_number, 1)}
+    served = Served(tmp_path / "var", database_url).start().ready()
+    try:
+        async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as http:
+            client = Client(http)
+            assert await checked(client, result) == GENUINE
+            async with away(database_url):
+                body = (await client.post(CHECK, **wanted)).json()
+                assert body["data"] == {"checkStatement": None}
+                assert [error["extensions"]["code"] for error in body["errors"]] == ["SERVICE_UNAVAILABLE"]
+                assert (await http.get("/check")).status_code == 200
 
-        async def stands() -> bool:
-            """Connections that were lost meanwhile may each cost one more answer of this kind."""
-            return (await client.post(CHECK, **wanted)).json()["data"]["checkStatement"] == GENUINE
+            async def stands() -> bool:
+                """Connections that were lost meanwhile may each cost one more answer of this kind."""
+                return bool((await client.post(CHECK, **wanted)).json()["data"]["checkStatement"] == GENUINE)
 
-        await until(stands)
+            await until(stands)
+    finally:
+        served.stop()
+    assert not any(secret in served.stderr for secret in wanted.values())
 
 
 # ---- traces
