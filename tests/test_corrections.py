@@ -442,6 +442,21 @@ async def test_users_of_institutions_that_read_it_are_told_as_they_chose(case: C
     }  # fmt: skip
 
 
+async def test_a_correction_of_a_version_that_an_institution_never_had_is_not_mailed_to_it(case: Case) -> None:
+    """R11: it was told when the version that it had ended, and has not looked since."""
+    user = await case.world.verifier(case.home, notify=Notify.AT_ONCE)
+    users = {("Home University", Notify.AT_ONCE): user}
+    await case.holds(case.home)
+    for name in ("amendResult", "withholdResult"):
+        await case.order(name)
+        await settled()
+        await news.look(case.clock())
+        await database.rows("UPDATE letter SET sent_at = now()")
+        case.clock.forward(minutes=2)
+    await news.look(case.clock())
+    assert await corrected(users) == {("Home University", Notify.AT_ONCE): [1]}
+
+
 async def corrected(users: dict[tuple[str, Notify], VerifierUser]) -> dict[tuple[str, Notify], list[int]]:
     """How many corrections each user was told of, mail by mail; users without a mail are left out."""
     told = {
