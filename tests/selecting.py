@@ -8,7 +8,19 @@ from tests.printed import fields_of, implements, members_of, object_types, print
 
 # Types whose values are rows that not everybody may see.
 ROWS = frozenset(
-    {"Candidate", "Entry", "Result", "SkillScore", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter"}
+    {
+        "Candidate",
+        "Entry",
+        "Result",
+        "SkillScore",
+        "Share",
+        "Institution",
+        "VerifierUser",
+        "DownloadTemplate",
+        "Letter",
+        "ResultVersion",
+        "HolderNotice",
+    }  # fmt: skip
 )
 PAGE = 3
 
