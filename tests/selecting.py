@@ -20,7 +20,7 @@ ROWS = frozenset(
         "Letter",
         "ResultVersion",
         "HolderNotice",
-    }  # fmt: skip
+    }
 )
 PAGE = 3
 

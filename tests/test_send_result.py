@@ -96,8 +96,8 @@ async def test_sending_writes_one_event_for_the_institution(sender: Sender, cloc
 @pytest.mark.parametrize(
     ("language", "sentence"),
     [
-        ("en", "I agree that my result, with my name, date of birth, skill scores and test-day photo (where there is one), "
-               "is sent to {name}, which may keep it and check that it is genuine."),
+        ("en", "I agree that my result, with my name, date of birth, skill scores and test-day photo (where there is "
+               "one), is sent to {name}, which may keep it and check that it is genuine."),
         ("ja", "私の試験結果を、氏名、生年月日、技能別スコアおよび試験当日の写真（ある場合）とともに{name}に送信し、"
                "同機関が保管して真正であることを確認することに同意します。"),
     ],
