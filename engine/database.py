@@ -29,6 +29,7 @@ ROOMS = ["models.candidate", "models.exam", "models.entry", "models.result", "mo
          "models.tries", "models.trail", "models.version", "models.release", "models.photo",
          "models.totp"]  # fmt: skip
 
+MANY_SECONDS = 3  # asyncpg's executemany hangs until its timeout when its connection is lost
 PAUSE_SECONDS = 0.05  # where one connection was lost, others were too: by then the pool has heard of them
 
 log = structlog.get_logger()
@@ -103,7 +104,7 @@ async def many(statement: str, named: Sequence[Mapping[str, Any]]) -> None:
     """
     text, names = numbered(statement)
     async with get_connections().get("default").acquire_connection() as connection:
-        await connection.executemany(text, [[one[name] for name in names] for one in named])
+        await connection.executemany(text, [[one[name] for name in names] for one in named], timeout=MANY_SECONDS)
 
 
 def _is_read(text: str) -> bool:

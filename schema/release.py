@@ -16,7 +16,7 @@ from schema.refusals import AlreadyReleased, InvalidInput, NotAllowed, NotLogged
 class Release:
     exam_code: str = strawberry.field(description="The exam.")
     exam_date: date = strawberry.field(description="Date of the exam.")
-    release_at: datetime | None = strawberry.field(description="The moment, UTC; null: none is set.")
+    at: datetime | None = strawberry.field(description="The moment, UTC; null: none is set.")
     results: int = strawberry.field(description="How many results of the session are loaded; later ones follow it too.")
 
     @classmethod
@@ -25,7 +25,7 @@ class Release:
         return cls(
             exam_code=row["exam_code"],
             exam_date=row["exam_date"],
-            release_at=row["release_at"],
+            at=row["release_at"],
             results=row["results"],
         )
 
@@ -61,6 +61,6 @@ class ReleaseMutation:
         done = await releases.schedule(info.context.viewer, input.exam_code, input.exam_date, moment)
         return ReleaseScheduled(
             release=Release(
-                exam_code=done.exam_code, exam_date=done.exam_date, release_at=done.release_at, results=done.results
+                exam_code=done.exam_code, exam_date=done.exam_date, at=done.release_at, results=done.results
             )
         )

@@ -34,7 +34,7 @@ from tests.world import World, password_hash
 stored = pytest.mark.usefixtures("open_database")
 EXAM, DAY = "C1_ADVANCED", date(2026, 9, 20)
 SECOND = timedelta(seconds=1)
-SCHEDULED = """... on ReleaseScheduled { release { examCode examDate releaseAt results } }
+SCHEDULED = """... on ReleaseScheduled { release { examCode examDate at results } }
     ... on InvalidInput { problems { path message } } ... on AlreadyReleased { releasedAt }"""
 
 
@@ -235,9 +235,9 @@ async def test_only_the_boards_staff_schedule_releases_and_see_them(who: str, cl
     session = {"examCode": EXAM, "examDate": DAY.isoformat(), "releaseAt": "2026-12-01T09:00:00Z"}
     board = client.as_(await world.token(await world.staff()))
     assert (await board.order("scheduleRelease", SCHEDULED, **session))["__typename"] == "ReleaseScheduled"
-    ahead = await board.ask("{ staff { releases { examCode examDate releaseAt results } } }")
+    ahead = await board.ask("{ staff { releases { examCode examDate at results } } }")
     assert ahead["staff"]["releases"] == [
-        {"examCode": EXAM, "examDate": "2026-09-20", "releaseAt": "2026-12-01T09:00:00+00:00", "results": 0}
+        {"examCode": EXAM, "examDate": "2026-09-20", "at": "2026-12-01T09:00:00+00:00", "results": 0}
     ]
     owners: dict[str, Any] = {
         "candidate": world.candidate, "verifier": world.verifier,
