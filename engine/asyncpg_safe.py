@@ -40,6 +40,10 @@ AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.ReadOnlySQLTransactionError,
+    # a database that lets nobody in, one that is being restored, a password that has been changed: said on connecting
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InternalClientError,  # what it says when a connection is killed between two steps of one statement
     OSError,  # refused, no such socket, no route, a host that nobody knows any more, too late
 )

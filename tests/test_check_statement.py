@@ -309,10 +309,12 @@ async def away(database_url: str) -> AsyncIterator[None]:
     name = urlsplit(database_url).path[1:]
     connection = await asyncpg.connect(with_name(database_url, "postgres"))
     await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-    yield
-    await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    await connection.close()
+    try:
+        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        yield
+    finally:
+        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await connection.close()
 
 
 async def test_what_cannot_be_checked_is_never_called_genuine(
