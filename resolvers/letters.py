@@ -189,11 +189,17 @@ async def _write_down(letter: Row, changes: dict[str, Any]) -> None:
         if letter["kind"] == LAST and {"sent_at", "refused_at"} & changes.keys():
             await Letter.filter(id=letter["id"]).delete()
             return
-        await Letter.filter(id=letter["id"]).update(**changes)
+        await Letter.filter(**_tried(letter, changes)).update(**changes)
         if is_address_refused:
             await _mark_owner(letter, changes["refused_at"])
         elif "sent_at" in changes:
             await _mark_owner(letter, None)
+
+
+def _tried(letter: Row, changes: dict[str, Any]) -> dict[str, Any]:
+    """Which row an outcome changes: an end counts whoever tells it, a delay only while nobody began a newer try."""
+    is_end = bool({"sent_at", "refused_at"} & changes.keys())
+    return {"id": letter["id"]} if is_end else {name: letter[name] for name in ("id", "tries", "begun_at")}
 
 
 async def _mark_owner(letter: Row, refused_at: datetime | None) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from engine import database
 from engine.clock import system_clock
-from mailers.post import Server
+from mailers.letters import Mail
+from mailers.post import Server, TryLater
 from models.candidate import Candidate
 from models.letter import WAITING, Letter
 from models.session import PasswordReset, reset_token
@@ -289,6 +290,44 @@ async def test_workers_beside_one_another_send_each_letter_once(
     assert sorted(await working, key=str) == [letters.lease(letters.SEND_SECONDS)] * 8 + [None] * 4
     assert await tried_by(1) == [None] * 4
     assert sorted(mail_server.recipients) == [f"candidate{number}@mail.example" for number in range(4)]
+
+
+async def test_late_word_of_an_old_try_does_not_give_the_newer_one_away(
+    office: PostOffice, clock: ControlledClock
+) -> None:
+    """N4: a worker that was taken for dead tells of a delay while another is sending: still nobody else may send."""
+    letter = await office.write()
+    sent: list[Mail] = []
+    old, new = asyncio.Event(), asyncio.Event()
+
+    async def delayed(_: Mail) -> None:
+        await old.wait()
+        raise TryLater("451 Try again later")
+
+    async def slow(mail: Mail) -> None:
+        sent.append(mail)
+        await new.wait()
+
+    first = asyncio.create_task(letters.deliver(letter.id, delayed, PUBLIC_URL, clock()))
+    await until(lambda: begun(letter, 1), seconds=20)
+    clock.now += letters.lease(letters.SEND_SECONDS)
+    second = asyncio.create_task(letters.deliver(letter.id, slow, PUBLIC_URL, clock()))
+    await until(lambda: sent, seconds=20)
+    old.set()
+    await first
+    assert await begun(letter, 2)
+    clock.forward(minutes=2)  # when the old try would have come back, and before the newer one's lease is over
+    await letters.deliver(letter.id, slow, PUBLIC_URL, clock())
+    new.set()
+    await second
+    assert len(sent) == 1
+    assert await state(letter) == (2, START + letters.lease(letters.SEND_SECONDS), None)
+
+
+async def begun(letter: Letter, times: int) -> bool:
+    """Whether somebody is at the try of this number."""
+    row = await Letter.get(id=letter.id)
+    return row.tries == times and row.begun_at is not None
 
 
 async def test_letter_is_sent_again_with_its_message_id_when_the_process_dies_while_sending(
