@@ -150,6 +150,19 @@ async def test_a_claimed_entry_brings_the_name_that_its_centre_wrote(life: Life)
     assert [one["familyName"] for one in data["formerCandidates"]] == ["TANAKAA"]
 
 
+async def test_names_that_were_merged_are_found_by_their_index(life: Life) -> None:
+    """A11: among 20,000 candidates; the plan is asked for, because time depends on the machine."""
+    await database.rows(
+        """INSERT INTO candidate (id, family_name, given_name, date_of_birth, language, wants_updates, merged_into_id)
+           SELECT gen_random_uuid(), 'Mori', 'Aoi', '2001-02-03', 'en', false,
+                  CASE WHEN number % 10 = 0 THEN gen_random_uuid() END
+           FROM generate_series(1, 20000) AS number"""
+    )
+    await database.rows("ANALYZE candidate")
+    plan = await database.rows(f"EXPLAIN {exports.PARTS['formerCandidates']}", id=life.candidate.id)
+    assert "candidate_merged" in "\n".join(row["QUERY PLAN"] for row in plan)
+
+
 async def test_its_password_is_needed(life: Life) -> None:
     """G2: a stolen session must not carry everything away; wrong ones count (A4)."""
     told = [(await export(life, "wrong 12345"))["__typename"] for _ in range(4)]
