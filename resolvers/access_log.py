@@ -9,7 +9,8 @@ from resolvers.pages import Page, Place, page_of
 
 # READs of one version of one result by one institution (or by staff) on one day, UTC, are one line, placed at the first
 # of them: a line that is there stays where it is, so that no page skips or repeats one. Of entries that were claimed
-# later (A11), what was done with their results before is found by the results.
+# later (A11), what was done with their results before is found by the results. Of a result without a moment of release
+# the condition is null and not false: only what is surely visible may be told (R3).
 LINES = """
     SELECT trail.act, trail.institution_id, trail.viewer_kind, trail.purpose, shown.result_id, shown.version,
            min(trail.at) AS at, max(trail.at) AS last_at, count(*) AS times,
@@ -37,7 +38,7 @@ async def page(viewer: Viewer, place: Place) -> Page:
     visible = Result.visible_to(viewer)
     found = await database.rows(
         f"""WITH own AS MATERIALIZED (
-                SELECT result.id AS result_id, {visible} AS is_visible FROM result
+                SELECT result.id AS result_id, {visible} IS TRUE AS is_visible FROM result
                 JOIN entry ON entry.id = result.entry_id WHERE entry.candidate_id = :viewer_id)
             SELECT line.*, {columns.INSTITUTION.replace("institution.id AS institution_id, ", "")}
             FROM ({LINES}) AS line LEFT JOIN institution ON institution.id = line.institution_id

@@ -167,6 +167,15 @@ async def test_it_tells_nothing_of_a_result_before_its_release(
     assert [line["result"] for line in await lines(own)] == [{"id": gid(result)}]
 
 
+async def test_it_tells_nothing_of_a_result_whose_release_nobody_has_set(
+    own: Client, world: World, candidate: Candidate
+) -> None:
+    """R3: no moment is no moment that has come; not even that a version is there is told."""
+    result = await world.result(await world.entry(candidate), released_at=None)
+    await trail.note(world.viewer(Kind.STAFF, is_board=True), TrailAct.CHANGED, [About(candidate.id, result.id, 1)])
+    assert await lines(own) == []
+
+
 async def test_pages_hold_every_line_once_while_more_is_read(
     own: Client, world: World, candidate: Candidate, result: Result, clock: ControlledClock
 ) -> None:
