@@ -115,19 +115,20 @@ async def closed_account(scene: Scene) -> Situation:
     return await asks(scene, "candidate", knows=frozenset({"logIn"}))
 
 
-async def before_release(scene: Scene) -> None:
-    moment = scene.world.clock() + timedelta(microseconds=1)
+async def before_release(scene: Scene, is_set: bool = True) -> None:
+    """One microsecond before it; or nobody has set any, which a condition must not take for neither true nor false."""
+    moment = scene.world.clock() + timedelta(microseconds=1) if is_set else None
     await Result.filter(id=scene.rows["result 1"].id).update(released_at=moment)
 
 
-async def candidate_before_release(scene: Scene) -> Situation:
-    """R3: one microsecond before it, of a result that was shared already when its release was put off."""
-    await before_release(scene)
+async def candidate_before_release(scene: Scene, is_set: bool = True) -> Situation:
+    """R3: of a result that was shared already when its release was put off."""
+    await before_release(scene, is_set)
     return await asks(scene, "candidate", *(OWN_ROWS - SHARED - OF_RESULT_1), "shut institution")
 
 
-async def verifier_before_release(scene: Scene) -> Situation:
-    await before_release(scene)
+async def verifier_before_release(scene: Scene, is_set: bool = True) -> Situation:
+    await before_release(scene, is_set)
     return await asks(scene, "home user", "other candidate", *OFFICE)
 
 
@@ -175,9 +176,9 @@ async def staff_of_centre(scene: Scene, name: str, *seen: str) -> Situation:
     return await asks(scene, name, *seen)
 
 
-async def staff_of_centre_before_release(scene: Scene) -> Situation:
+async def staff_of_centre_before_release(scene: Scene, is_set: bool = True) -> Situation:
     """R3: a centre's staff have to wait as everybody."""
-    await before_release(scene)
+    await before_release(scene, is_set)
     return await asks(scene, "centre staff", *(OF_CENTRE - OF_RESULT_1 - {"old award 1"}))
 
 
@@ -204,6 +205,8 @@ SITUATIONS: dict[str, Callable[[Scene], Awaitable[Situation]]] = {
     "a candidate whose account is closed": closed_account,
     "a candidate before the release": candidate_before_release,
     "a verifier before the release": verifier_before_release,
+    "a candidate without a release": partial(candidate_before_release, is_set=False),
+    "a verifier without a release": partial(verifier_before_release, is_set=False),
     "a verifier after the share was withdrawn": partial(verifier_after, withdrawn_at=same),
     "a verifier after the share has expired": partial(verifier_after, expires_at=same),
     "a verifier after the result was revoked": verifier_after_revocation,
@@ -212,6 +215,7 @@ SITUATIONS: dict[str, Callable[[Scene], Awaitable[Situation]]] = {
     "the candidate": candidate_alone,
     "staff of the centre": lambda scene: staff_of_centre(scene, "centre staff", *OF_CENTRE),
     "staff of the centre before the release": staff_of_centre_before_release,
+    "staff of the centre without a release": partial(staff_of_centre_before_release, is_set=False),
     "staff of another centre": lambda scene: staff_of_centre(scene, "staff elsewhere"),
 }
 TIMED = {
