@@ -9,7 +9,7 @@ from mailers.letters import MOST_LISTED, Account, Corrections, Envelope, Mail, N
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 SITE = "https://results.example"
 SECRET = "uhXJ0a1T4pOq7vQb2Z5c9w"  # noqa: S105  # opens nothing
-INBOX, STOP = f"{SITE}/inbox", f"{SITE}/stop-mails?token={SECRET}"
+INBOX, STOP = f"{SITE}/inbox", f"{SITE}/unsubscribe/{SECRET}"
 RESULTS = f"{SITE}/results"
 EXAMS = {"C1 Advanced": 64, "B2 First": 41, "B2 First for Schools": 9, "A2 Key": 1}
 
@@ -40,7 +40,7 @@ def _told(period: Period, by_exam: Mapping[str, int]) -> Callable[[Envelope], Ma
 
 
 SAMPLES: dict[str, Callable[[Envelope], Mail]] = {
-    "confirm_address": lambda to: letters.confirm_address(to, f"{SITE}/confirm-address#{SECRET}"),
+    "confirm_address": lambda to: letters.confirm_address(to, f"{SITE}/confirm-email#{SECRET}"),
     "password_reset": lambda to: letters.password_reset(to, f"{SITE}/reset-password#{SECRET}"),
     "password_changed": lambda to: letters.password_changed(to, AT),
     "password_changed-verifier": lambda to: letters.password_changed(to, AT, Account.VERIFIER),

@@ -16,10 +16,10 @@ from models.verifier import VerifierUser
 from settings import Settings
 from tests.conftest import ControlledClock, client_of
 from tests.door import Door
+from tests.scripts import operations_of
 from tests.world import PASSWORD, World
 
-SCRIPT = Path("transport/static/inbox.js")
-OPERATIONS = dict(re.findall(r"const (\w+) = `(.+?)`;", SCRIPT.read_text("utf-8"), re.DOTALL))
+OPERATIONS = operations_of("inbox")
 
 
 class Browser:
@@ -68,20 +68,8 @@ async def test_link_of_the_mails_leads_to_a_page_of_our_own_parts_alone(browser:
         assert part.headers["content-type"].startswith(kinds[address.rpartition(".")[2]])
 
 
-def test_page_puts_in_what_it_shows_as_text() -> None:
-    """Names come from people: none may become HTML, an address or a script."""
-    written = SCRIPT.read_text("utf-8")
-    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "setTimeout",
-                "href", "src", "DOMParser", "createContextualFragment", "localStorage", "document.cookie"):  # fmt: skip
-        assert way not in written, way
-
-
-def test_every_part_that_the_script_looks_for_is_on_the_page() -> None:
+def test_page_offers_every_choice_of_when_to_be_mailed() -> None:
     page = Path("transport/static/inbox.html").read_text("utf-8")
-    there = set(re.findall(r'id="([\w-]+)"', page))
-    wanted = set(re.findall(r'\bat\("([\w-]+)"\)', SCRIPT.read_text("utf-8")))
-    assert wanted <= there
-    assert there - wanted <= {"email", "password"}
     assert re.findall(r'<option value="(\w+)"', page) == [notify.value for notify in Notify]
 
 
@@ -121,7 +109,7 @@ async def test_page_lets_a_user_choose_when_to_be_mailed(browser: Browser, world
     answer = (await browser.ask("NOTIFY", input={"notify": "WEEKLY"}))["changeNotifications"]
     assert answer == {"__typename": "NotificationsChanged", "user": {"notify": "WEEKLY"}}
     verifier = (await browser.ask("INBOX", first=1, after=None))["viewer"]["verifier"]
-    assert verifier == {"notify": "WEEKLY", "emailRefusedAt": since.isoformat()}
+    assert verifier == {"language": "en", "notify": "WEEKLY", "emailRefusedAt": since.isoformat()}
 
 
 async def test_page_shows_nothing_after_logging_out(browser: Browser, world: World) -> None:

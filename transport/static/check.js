@@ -1,4 +1,6 @@
 // Number and token stand behind the # of the address, which browsers never send: they are in no log on the way.
+import { ask, at, facts, speak, tell, words } from "./asking.js";
+
 const QUERY = `query ($number: String!, $token: String!) { checkStatement(number: $number, token: $token) {
   verdict version initials examTitle headline } }`;
 
@@ -14,7 +16,6 @@ const WORDS = {
     tooMany: (time) => `It can not be checked now: too many checks. Try again after ${time}.`,
     initials: "Initials of the candidate",
     examTitle: "Qualification",
-    headline: "Result",
     nothing: "No award (the candidate was absent)",
     version: "Version of the statement",
   },
@@ -29,73 +30,42 @@ const WORDS = {
     tooMany: (time) => `確認の回数が多すぎるため、現在確認できません。${time} 以降にもう一度お試しください。`,
     initials: "受検者のイニシャル",
     examTitle: "試験名",
-    headline: "試験結果",
     nothing: "結果なし（欠席）",
     version: "ステートメントの版",
   },
 };
 const FACTS = ["initials", "examTitle", "headline", "version"];
-const WAIT_MILLISECONDS = 15000;
-
-const languages = (navigator.languages ?? [navigator.language]).map((tag) => tag.slice(0, 2).toLowerCase());
-const language = languages.find((one) => one in WORDS) ?? "en";
-const words = WORDS[language];
-const form = document.getElementById("form");
-const told = document.getElementById("told");
+const VERDICTS = ["GENUINE", "SUPERSEDED", "REVOKED", "NOT_KNOWN"];
 let asked = 0;
 
-document.documentElement.lang = language;
-document.title = words.title;
-for (const one of document.querySelectorAll("main [lang]")) one.hidden = one.lang !== language;
-
-function line(name, text) {
-  const element = document.createElement(name);
-  element.textContent = text;
-  return element;
-}
-
-function tell(kind, text, facts = []) {
-  const list = document.createElement("dl");
-  list.translate = false; // a translated name or headline can not be compared with the paper
-  for (const [name, value] of facts) list.append(line("dt", words[name]), line("dd", value));
-  told.className = kind;
-  told.replaceChildren(line("p", text), ...(facts.length ? [list] : []));
-}
-
 function factsOf(checked) {
-  const shown = { ...checked, headline: checked.headline ?? words.nothing };
-  return checked.verdict === "GENUINE"
-    ? FACTS.map((name) => [name, shown[name]])
-    : FACTS.filter((name) => checked[name] != null).map((name) => [name, checked[name]]);
+  const isGenuine = checked.verdict === "GENUINE";
+  const shown = isGenuine ? { ...checked, headline: checked.headline ?? words.nothing } : checked;
+  return FACTS.map((name) => [words[name], shown[name]]);
 }
 
-async function answered(number, token) {
-  const response = await fetch("/graphql", {
-    method: "POST",
-    credentials: "omit",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify({ query: QUERY, variables: { number, token } }),
-    signal: AbortSignal.timeout(WAIT_MILLISECONDS),
-  });
-  return response.json();
+function told(checked) {
+  const list = facts(factsOf(checked));
+  return [words[checked.verdict], ...(list.hasChildNodes() ? [list] : [])];
 }
 
 // Whatever is not one of the four verdicts, word for word, says that nothing could be checked.
+async function verdict(number, token) {
+  try {
+    const { checkStatement: checked } = await ask(QUERY, { number, token }, { credentials: "omit" });
+    if (VERDICTS.includes(checked?.verdict)) {
+      return () => tell(checked.verdict === "GENUINE" ? "good" : "bad", ...told(checked));
+    }
+  } catch ({ retryAfter }) {
+    if (retryAfter) return () => tell("bad", words.tooMany(new Date(retryAfter).toLocaleTimeString(words.locale)));
+  }
+  return () => tell("bad", words.failed);
+}
+
 async function check() {
   const turn = ++asked;
   tell("", words.checking);
-  let show = () => tell("bad", words.failed);
-  try {
-    const { data, errors } = await answered(form.elements.number.value, form.elements.token.value);
-    const until = errors?.[0]?.extensions?.retryAfter;
-    const checked = data?.checkStatement;
-    if (until) show = () => tell("bad", words.tooMany(new Date(until).toLocaleTimeString(language)));
-    else if (!errors && ["GENUINE", "SUPERSEDED", "REVOKED", "NOT_KNOWN"].includes(checked?.verdict)) {
-      show = () => tell(checked.verdict === "GENUINE" ? "good" : "bad", words[checked.verdict], factsOf(checked));
-    }
-  } catch {
-    // shown as what could not be checked
-  }
+  const show = await verdict(at("number").value, at("token").value);
   if (turn === asked) show(); // an earlier answer never stands under later numbers
 }
 
@@ -107,17 +77,18 @@ function scanned() {
 function fill(code) {
   const [number, token] = code.split(".");
   if (!number || !token) return false;
-  form.elements.number.value = number;
-  form.elements.token.value = token.trim();
+  at("number").value = number;
+  at("token").value = token.trim();
   return true;
 }
 
-form.addEventListener("input", () => {
-  fill(form.elements.number.value);
+speak(WORDS);
+at("form").addEventListener("input", () => {
+  fill(at("number").value);
   asked += 1; // what was told is about other numbers
-  tell("", "");
+  tell("");
 });
-form.addEventListener("submit", (event) => {
+at("form").addEventListener("submit", (event) => {
   event.preventDefault();
   check();
 });

@@ -1,9 +1,11 @@
-// The session is in a cookie that no script can read; everything shown is put in as text, never as HTML.
+import {
+  ask, at, attempt, day, element, facts, factsOfResult, letIn, moment, onClick, speak, tell, withSession, words,
+} from "./asking.js";
+
 const LOG_IN = `mutation ($input: LogInByEmailInput!) { logInVerifier(input: $input) {
   __typename ... on LoggedIn { endsAt } ... on Refusal { message } } }`;
-const LOG_OUT = `mutation { logOut(input: {}) { __typename } }`;
 const INBOX = `query ($first: Int!, $after: String) {
-  viewer { verifier { notify emailRefusedAt } }
+  viewer { verifier { language notify emailRefusedAt } }
   organisation { institution { shownAs } }
   inbox(first: $first, after: $after) {
     totalCount unreadCount
@@ -17,144 +19,126 @@ const OPEN = `mutation ($input: OpenShareInput!) { openShare(input: $input) {
 const NOTIFY = `mutation ($input: ChangeNotificationsInput!) { changeNotifications(input: $input) {
   __typename ... on Refusal { message } ... on NotificationsChanged { user { notify } } } }`;
 
-const LABELS = {
-  headline: "Result / 結果",
-  overallScoreShown: "Overall score / 総合評価スコア",
-  cefr: "CEFR level / CEFR レベル",
-  status: "Status / 状態",
-  statementNumber: "Statement number / 結果ステートメント番号",
-  dateOfBirth: "Date of birth / 生年月日",
+const WORDS = {
+  en: {
+    title: "Inbox",
+    counts: (unread, all) => `${unread} unread of ${all}`,
+    unread: "new",
+    sent: "sent",
+    open: "Open",
+    dateOfBirth: "Date of birth",
+    saved: "Saved.",
+    OFF: "never",
+    AT_ONCE: "at once",
+    DAILY: "daily at 08:00",
+    WEEKLY: "Mondays at 08:00",
+  },
+  ja: {
+    title: "受信箱",
+    counts: (unread, all) => `全 ${all} 件・未開封 ${unread} 件`,
+    unread: "未開封",
+    sent: "送信",
+    open: "開く",
+    dateOfBirth: "生年月日",
+    saved: "保存しました。",
+    OFF: "受け取らない",
+    AT_ONCE: "届き次第",
+    DAILY: "毎日 8 時",
+    WEEKLY: "毎週月曜 8 時",
+  },
 };
 const PAGE = 50;
-const at = (id) => document.getElementById(id);
 let chosen = "OFF";
 let next = null;
+let made = 0;
 
-function element(name, text, attributes = {}) {
-  const made = document.createElement(name);
-  made.textContent = text ?? "";
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
+function speakTo(verifier) {
+  speak(WORDS, verifier?.language);
+  for (const option of at("notify").options) option.textContent = words[option.value];
 }
 
-function tell(kind, english, japanese) {
-  at("told").className = kind;
-  at("told").replaceChildren(element("p", english), element("p", japanese, { lang: "ja" }));
+function nameOf({ name, nativeName }) {
+  return nativeName ? `${name} (${nativeName})` : name;
 }
 
-async function ask(query, variables) {
-  const response = await fetch("/graphql", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify({ query, variables }),
-  });
-  const { data, errors } = await response.json();
-  if (errors) throw new Error(errors[0].message);
-  return data;
-}
-
-function person({ name: latin, nativeName }) {
-  const shown = element("span", latin, { translate: "no" });
-  if (nativeName) shown.append(" ", element("span", `(${nativeName})`, { translate: "no", class: "native" }));
-  return shown;
-}
-
-function details({ result, candidate }) {
-  const list = element("dl");
-  const facts = { ...result, dateOfBirth: candidate.dateOfBirth };
-  const lines = Object.entries(LABELS).map(([key, label]) => [label, facts[key]]);
-  for (const { skill, score } of result.skillScores ?? []) lines.push([skill.toLowerCase().replaceAll("_", " "), score]);
-  for (const [label, value] of lines) if (value !== null) list.append(element("dt", label), element("dd", value));
-  return list;
+function headingOf(share) {
+  const heading = element("h3", "", { id: `share-${++made}`, tabindex: "-1" });
+  heading.append(element("span", nameOf(share.candidate), { translate: "no" }));
+  if (share.status === "UNREAD") heading.append(" ", element("span", words.unread, { class: "mark" }));
+  return heading;
 }
 
 function line(share) {
   const item = element("li");
-  item.classList.toggle("unread", share.status === "UNREAD");
-  const first = element("div", "", { class: "line" });
-  first.append(person(share.candidate));
-  const sent = element("div", `sent / 送信: ${new Date(share.sentAt).toLocaleString()}`);
-  item.append(first, element("div", `${share.result.qualification}, ${share.result.examDate}`), sent);
-  const button = element("button", "Open / 開く", { type: "button" });
-  button.addEventListener("click", () => attempt(() => openShare(share, item, button)));
-  item.append(button);
+  const heading = headingOf(share);
+  const what = element("p");
+  what.append(element("span", share.result.qualification, { translate: "no" }), `, ${day(share.result.examDate)}`);
+  const button = element("button", words.open, { type: "button", "aria-describedby": heading.id });
+  onClick(button, () => openShare(share, item, button));
+  item.append(heading, what, element("p", `${words.sent}: ${moment(share.sentAt)}`), button);
   return item;
 }
 
 async function openShare(share, item, button) {
   const { openShare: answer } = await ask(OPEN, { input: { shareId: share.id } });
   if (answer.__typename === "NotLoggedIn") return show();
-  if (answer.__typename !== "ShareOpened") return tell("bad", answer.message, "この共有は表示できません。");
-  item.classList.remove("unread");
-  button.replaceWith(details(answer.share));
+  if (answer.__typename !== "ShareOpened") return tell("bad", answer.message);
+  const { candidate, result } = answer.share;
+  const opened = element("div", "", { role: "group", "aria-label": nameOf(share.candidate), tabindex: "-1" });
+  opened.append(facts([...factsOfResult(result), [words.dateOfBirth, day(candidate.dateOfBirth)]]));
+  button.replaceWith(opened);
+  item.querySelector(".mark")?.remove();
+  opened.focus();
   count((await ask(COUNTS)).inbox);
 }
 
 async function page(after) {
-  const { viewer, organisation, inbox } = await ask(INBOX, { first: PAGE, after });
-  at("log-in").hidden = viewer.verifier !== null;
-  at("inbox").hidden = viewer.verifier === null;
-  if (viewer.verifier === null) return;
-  at("institution").textContent = organisation.institution.shownAs;
+  const { viewer: { verifier }, organisation, inbox } = await ask(INBOX, { first: PAGE, after });
+  if (after === null || verifier === null) at("rows").replaceChildren();
+  letIn(verifier !== null);
+  if (verifier === null) return [];
+  speakTo(verifier);
+  at("owner").textContent = organisation.institution.shownAs;
   count(inbox);
-  at("shares").append(...inbox.edges.map(({ node }) => line(node)));
+  const lines = inbox.edges.map(({ node }) => line(node));
+  at("rows").append(...lines);
   at("empty").hidden = inbox.totalCount > 0;
   next = inbox.pageInfo.endCursor;
   at("more").hidden = !inbox.pageInfo.hasNextPage;
-  at("notify").value = chosen = viewer.verifier.notify;
-  if (viewer.verifier.emailRefusedAt) {
-    tell("bad", "Your e-mail address refuses our mails: none about new results is sent until it is changed.",
-      "登録されたメールアドレスに配信できないため、変更されるまで通知メールは送信されません。");
-  }
+  at("notify").value = chosen = verifier.notify;
+  at("refused").hidden = verifier.emailRefusedAt === null;
+  return lines;
 }
 
 function count({ unreadCount: unread, totalCount: all }) {
-  at("counts").replaceChildren(`${unread} unread of ${all} / 未開封 ${unread} 件・全 ${all} 件`);
+  at("counts").textContent = words.counts(unread, all);
 }
 
 async function show() {
-  at("shares").replaceChildren();
   await page(null);
 }
 
-async function attempt(work) {
-  at("told").replaceChildren();
-  at("told").className = "";
-  try {
-    await work();
-  } catch {
-    tell("bad", "That did not work. Please try again.", "もう一度お試しください。");
-  }
+async function showMore() {
+  const [first] = await page(next);
+  first?.querySelector("h3").focus();
 }
 
-async function logIn() {
-  const { email, password } = at("log-in").elements;
-  const input = { email: email.value, password: password.value, useCookie: true };
-  const { logInVerifier: answer } = await ask(LOG_IN, { input });
-  if (answer.__typename !== "LoggedIn") return tell("bad", answer.message, "ログインできませんでした。");
-  password.value = "";
-  await show();
-}
-
+// Whatever is chosen while one choice is on its way is saved after it; what could not be saved is not shown.
 async function choose() {
-  const { changeNotifications: answer } = await ask(NOTIFY, { input: { notify: at("notify").value } });
-  if (answer.__typename === "NotLoggedIn") return show();
-  if (answer.__typename === "NotificationsChanged") {
-    chosen = answer.user.notify;
-    return tell("good", "Saved.", "保存しました。");
+  try {
+    while (at("notify").value !== chosen) {
+      const { changeNotifications: answer } = await ask(NOTIFY, { input: { notify: at("notify").value } });
+      if (answer.__typename === "NotLoggedIn") return await show();
+      if (answer.__typename !== "NotificationsChanged") return tell("bad", answer.message);
+      chosen = answer.user.notify;
+      tell("good", words.saved);
+    }
+  } finally {
+    at("notify").value = chosen;
   }
-  at("notify").value = chosen;
-  tell("bad", answer.message, "変更できませんでした。");
 }
 
-at("log-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  attempt(logIn);
-});
-at("more").addEventListener("click", () => attempt(() => page(next)));
-at("notify").addEventListener("change", () => attempt(choose));
-at("log-out").addEventListener("click", () => attempt(async () => {
-  await ask(LOG_OUT);
-  await show();
-}));
-attempt(show);
+speakTo(null);
+onClick(at("more"), showMore);
+at("notify").addEventListener("change", () => attempt(at("notify"), choose));
+withSession(LOG_IN, "email", show);
