@@ -103,7 +103,7 @@ async def load(
     checks = await Checks.all()
     for batch in batches(rows):
         read = [checks.read(given) for given in batch]
-        yield await _load(at_once(viewer, clock), checks, read, replaces)
+        yield await _load(viewer, clock, checks, read, replaces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +231,12 @@ def _check_overall(cells: Cells, row: ResultRow, exam: Row) -> None:
         cells.wrong("overallScore", f"{row.overall}, but from the scores of the skills follows {follows}.")
 
 
-async def _load(viewer: Viewer, checks: Checks, read: Sequence[ResultRow | Bad], replaces: bool) -> Loaded:
+async def _load(
+    viewer: Viewer, clock: Clock | None, checks: Checks, read: Sequence[ResultRow | Bad], replaces: bool
+) -> Loaded:
     async with database.transaction():
         await database.rows("SELECT pg_advisory_xact_lock(:lock)", lock=ONE_AT_A_TIME)
+        viewer = at_once(viewer, clock)  # whoever waited may have waited past a release: nothing of that is replaced
         keys = [row.key for row in read if isinstance(row, ResultRow)]
         known = await entries.by_keys(keys)
         results = await _results_of([entry["entry_id"] for entry in known.values()])

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from engine import database
+from engine.clock import Clock
 from engine.database import Row
 from errors import AlreadyReleased, InvalidInput, NotAllowed, Problem
 from models.base import new_id
@@ -31,9 +32,12 @@ class Scheduled:
     results: int
 
 
-async def schedule(viewer: Viewer, exam_code: str, exam_date: date, release_at: datetime | None) -> Scheduled:
+async def schedule(
+    viewer: Viewer, exam_code: str, exam_date: date, release_at: datetime | None, clock: Clock | None = None
+) -> Scheduled:
     """Release a session at a moment, or, with None, not yet; as long as no moment that was set before has come.
 
+    By `clock`, which is asked once nobody else loads or releases: one can wait for that past the moment.
     Raises NotLoggedIn, NotAllowed, InvalidInput or AlreadyReleased.
     """
     staff_id = viewer.must_be(Kind.STAFF)
@@ -43,9 +47,10 @@ async def schedule(viewer: Viewer, exam_code: str, exam_date: date, release_at: 
     async with database.transaction():
         # One at a time, and no results are loaded meanwhile: none is forgotten, and none gets a moment of before.
         await database.rows("SELECT pg_advisory_xact_lock(:lock)", lock=ONE_AT_A_TIME)
-        await _refuse_if_come(exam_code, exam_date, viewer.at)
-        await _note(staff_id, exam_code, exam_date, release_at, viewer.at)
-        return Scheduled(exam_code, exam_date, release_at, await _move(exam_code, exam_date, release_at, viewer.at))
+        now = clock() if clock else viewer.at
+        await _refuse_if_come(exam_code, exam_date, now)
+        await _note(staff_id, exam_code, exam_date, release_at, now)
+        return Scheduled(exam_code, exam_date, release_at, await _move(exam_code, exam_date, release_at, now))
 
 
 async def _check(viewer: Viewer, exam_code: str, exam_date: date, release_at: datetime | None) -> None:

@@ -97,7 +97,7 @@ class LoadingMutation:
     )
     async def load_results(self, info: Info, input: Input[LoadResultsInput]) -> LoadResultsPayload:
         rows = given_rows([row.texts() for row in input.rows])
-        done = [one async for one in loading.load(info.context.viewer, rows, input.replaces)]
+        done = [one async for one in loading.load(info.context.viewer, rows, input.replaces, info.context.clock)]
         return ResultsLoaded(
             loaded=sum(one.new for one in done),
             replaced=sum(one.replaced for one in done),

@@ -57,8 +57,8 @@ class ReleaseMutation:
         "cancelled until it has come; results that are loaded later follow it."
     )
     async def schedule_release(self, info: Info, input: Input[ScheduleReleaseInput]) -> ScheduleReleasePayload:
-        moment = input.release_at
-        done = await releases.schedule(info.context.viewer, input.exam_code, input.exam_date, moment)
+        context, moment = info.context, input.release_at
+        done = await releases.schedule(context.viewer, input.exam_code, input.exam_date, moment, context.clock)
         return ReleaseScheduled(
             release=Release(
                 exam_code=done.exam_code, exam_date=done.exam_date, at=done.release_at, results=done.results

@@ -25,6 +25,7 @@ from resolvers import candidates, loading, releases
 from resolvers.rows import Given
 from tests.client import Client
 from tests.conftest import ControlledClock
+from tests.locks import holding, queued
 from tests.mail_server import mails_in, text_of
 from tests.scene import WAYS, Asker, Scene, scene_of, told_by
 from tests.served import Served, until
@@ -181,6 +182,37 @@ async def test_loading_takes_the_lock_that_schedules_wait_for(board: Board, data
         await until(partial(database.value, waiting))
     await row
     await scheduler.close()
+
+
+LATE = {
+    "scheduleRelease": ("... on AlreadyReleased { releasedAt }", {"releaseAt": None}),
+    "loadResults": ("... on ResultsLoaded { replaced problems { reason } }", {"replaces": True}),
+}
+
+
+@pytest.mark.parametrize("mutation", LATE)
+async def test_whoever_had_to_wait_past_the_moment_neither_puts_off_nor_replaces_what_was_released(
+    mutation: str, client: Client, world: World, clock: ControlledClock, database_url: str
+) -> None:
+    """R3, R11: asked for one second before it, and done when candidates have seen it."""
+    board, moment = Board(world, clock, await world.staff()), clock() + SECOND
+    entry = await world.entry()
+    result = await world.result(entry, {}, released_at=None)
+    await board.schedule(moment)
+    selection, asked = LATE[mutation]
+    session: dict[str, Any] = {"examCode": EXAM, "examDate": DAY.isoformat()}
+    row = session | {"centre": "JP901", "candidateNumber": entry.candidate_number, "overallScore": 185}
+    asked = asked | (session if mutation == "scheduleRelease" else {"rows": [row]})
+    staff = client.as_(await world.token(board.staff))
+    async with holding(database_url, f"SELECT pg_advisory_xact_lock({loading.ONE_AT_A_TIME})"):
+        order = asyncio.create_task(staff.order(mutation, selection, **asked))
+        await queued(1)
+        clock.now = moment
+    answer = await order
+    assert (answer["__typename"], answer.get("replaced")) in (("AlreadyReleased", None), ("ResultsLoaded", 0))
+    assert [one["reason"] for one in answer.get("problems", [])] in ([], [loading.SAY_AMEND])
+    after = await Result.get(id=result.id)
+    assert (after.released_at, after.overall_score) == (moment, result.overall_score)
 
 
 async def test_two_members_of_staff_at_once_leave_one_moment(board: Board) -> None:
