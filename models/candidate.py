@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from tortoise import fields
+from tortoise.contrib.postgres.fields import ArrayField
 
 from models.base import Table
 from models.viewer import Kind, Viewer, Visible, visible
@@ -16,6 +17,9 @@ class Candidate(Table):
     family_name = fields.TextField()
     given_name = fields.TextField()
     native_name = fields.TextField(null=True)
+    # What institutions find the names by, folded (see models/names.py); whoever writes a name writes these.
+    searched = fields.TextField(default="", db_default="")
+    grams = ArrayField(element_type="text", default=list, db_default=[])
     date_of_birth = fields.DateField()
     email = fields.TextField(null=True)
     email_refused_at = fields.DatetimeField(null=True)

@@ -28,6 +28,7 @@ class InstitutionStatus(Enum):
     APPROVED = "APPROVED"
     REFUSED = "REFUSED"
     SUSPENDED = "SUSPENDED"
+    MERGED = "MERGED"
 
 
 APPROVED = "institution.status = 'APPROVED'"
@@ -54,6 +55,14 @@ class Institution(Table):
     applied_at = fields.DatetimeField()
     approved_at = fields.DatetimeField(null=True)
     suspended_at = fields.DatetimeField(null=True)
+    # The account that a duplicate's users and shares went to.
+    merged_into: fields.ForeignKeyNullableRelation["Institution"] = fields.ForeignKeyField(
+        "models.Institution", related_name="duplicates", null=True, on_delete=fields.RESTRICT
+    )
+    merged_into_id: UUID | None
+    # What likely duplicates are found by (O4): the registrable domain of its website, and the name as it looks.
+    domain = fields.TextField(null=True)
+    skeleton = fields.TextField(null=True)
 
     class Meta:
         table = "institution"

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hmac
 from datetime import timedelta
+from enum import Enum
 from uuid import UUID
 
 from tortoise import fields
@@ -17,6 +18,7 @@ IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 RESET_VALID = timedelta(minutes=60)
 EMAIL_CHANGE_VALID = timedelta(hours=24)
+INVITATION_VALID = timedelta(days=7)
 
 
 class Session(Table):
@@ -70,6 +72,28 @@ class EmailChange(Table):
 
     class Meta:
         table = "email_change"
+
+
+class VerifierLinkKind(Enum):
+    """What a link that was mailed to a verifier is for; both lead to setting a password."""
+
+    INVITATION = "INVITATION"
+    RESET = "RESET"
+
+
+class VerifierLink(Table):
+    """A link by which a verifier sets a password: the first one within 7 days (U2), another one within 60 minutes."""
+
+    verifier: fields.ForeignKeyRelation[VerifierUser] = fields.ForeignKeyField(
+        "models.VerifierUser", related_name="links", on_delete=fields.CASCADE
+    )
+    verifier_id: UUID
+    kind = fields.CharEnumField(VerifierLinkKind, max_length=20, description="What the link is for")
+    asked_at = fields.DatetimeField()
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "verifier_link"
 
 
 def reset_token(reset_id: UUID) -> str:

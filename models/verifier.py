@@ -22,6 +22,13 @@ class VerifierStatus(Enum):
     REMOVED = "REMOVED"
 
 
+class VerifierRole(Enum):
+    """What a user may do beside reading the inbox (U2); the Primary User may do everything."""
+
+    OFFICER = "OFFICER"
+    READER = "READER"
+
+
 class VerifierUser(Table):
     """A user of an institution's account; exactly one active one is the Primary User (U1)."""
 
@@ -33,6 +40,9 @@ class VerifierUser(Table):
     email = fields.TextField()
     password_hash = fields.TextField(null=True)
     is_primary = fields.BooleanField(default=False)
+    role = fields.CharEnumField(
+        VerifierRole, max_length=20, default=VerifierRole.OFFICER, db_default=VerifierRole.OFFICER, description="Role"
+    )
     status = fields.CharEnumField(VerifierStatus, max_length=20, description="State of the account")
     language = fields.CharField(max_length=2, default="en")
     notify = fields.CharEnumField(
@@ -45,6 +55,8 @@ class VerifierUser(Table):
     news_sent_at = fields.DatetimeField(null=True)
     news_due_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField()
+    deactivated_at = fields.DatetimeField(null=True)
+    removed_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "verifier_user"

@@ -4,14 +4,19 @@ import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
 from engine import database
+from models.application import Application, ApplicationStatus
 from models.entry import Entry
 from models.institution import Institution
+from models.invitation import Invitation
+from models.join_request import JoinRequest, JoinRequestStatus
+from models.list_check import ListCheck, ListCheckBatch, ListCheckStatus
 from models.photo import Photo
 from models.release import Release
 from models.result import Result
@@ -19,19 +24,20 @@ from models.session import Session
 from models.template import DownloadFormat, DownloadTemplate
 from models.trail import TrailAct, TrailEntry, TrailSeal
 from models.tries import RateWindow, WrongTries
+from models.verifier import VerifierUser
 from models.version import Change, HolderNotice, ResultVersion
 from resolvers import letters
 from tests.world import World
 
-RULES: list[str] = [
-    *import_module("migrations.0002_rules").RULES,
-    *import_module("migrations.0004_more_rules").RULES,
-    *import_module("migrations.0006_rules_of_results").RULES,
-    *import_module("migrations.0011_share_once").RULES,
-]
+MIGRATIONS = sorted(path.stem for path in (Path(__file__).parent.parent / "migrations").glob("[0-9]*.py"))
+RULES: list[str] = [rule for name in MIGRATIONS for rule in getattr(import_module(f"migrations.{name}"), "RULES", [])]
 NAMED = re.compile(r"(?:ADD CONSTRAINT|CREATE UNIQUE INDEX|CREATE INDEX) (\w+)")
 A_FREE_ENTRY = "(SELECT id FROM entry WHERE NOT EXISTS (SELECT 1 FROM result WHERE entry_id = entry.id) LIMIT 1)"
 OTHER_PERSON = "(SELECT id FROM verifier_user WHERE NOT is_primary LIMIT 1)"
+
+
+CONFIRMED = "email_confirmed_at = now(), due_on = now()"
+DECIDED = "decided_at = now(), decided_by = gen_random_uuid()"
 
 
 def copied(table: str, **changes: str) -> str:
@@ -120,6 +126,46 @@ REFUSED = {
         "UPDATE institution SET status = 'SUSPENDED'",
         "UPDATE institution SET suspended_at = now()",
     ],
+    "institution_merged_into": [
+        "UPDATE institution SET status = 'MERGED'",
+        "UPDATE institution SET merged_into_id = (SELECT id FROM institution WHERE parent_id IS NOT NULL)"
+        " WHERE parent_id IS NULL",
+    ],
+    "institution_not_merged_into_itself": ["UPDATE institution SET status = 'MERGED', merged_into_id = id"],
+    "application_institution_id_key": [copied("application")],
+    "application_language": ["UPDATE application SET language = 'fr'"],
+    "application_confirmed": [
+        "UPDATE application SET status = 'EMAIL_CONFIRMED', due_on = now()",
+        "UPDATE application SET status = 'EMAIL_CONFIRMED', email_confirmed_at = now()",
+    ],
+    "application_decided": [
+        f"UPDATE application SET status = 'APPROVED', {CONFIRMED}",
+        f"UPDATE application SET status = 'APPROVED', {CONFIRMED}, decided_at = now()",
+        "UPDATE application SET decided_at = now(), decided_by = gen_random_uuid()",
+    ],
+    "application_refused_has_reason": [
+        f"UPDATE application SET status = 'REFUSED', {CONFIRMED}, {DECIDED}, reason = ''"
+    ],
+    "verifier_removed_when": [
+        "UPDATE verifier_user SET status = 'REMOVED'",
+        "UPDATE verifier_user SET removed_at = now()",
+    ],
+    "invitation_language": ["UPDATE invitation SET language = 'fr'"],
+    "invitation_country": ["UPDATE invitation SET country = 'jp'"],
+    "invitation_one_answer": ["UPDATE invitation SET accepted_at = now(), declined_at = now()"],
+    "join_request_language": ["UPDATE join_request SET language = 'fr'"],
+    "join_request_decided": [
+        "UPDATE join_request SET status = 'ACCEPTED', decided_at = now()",
+        f"UPDATE join_request SET {DECIDED}",
+    ],
+    "join_request_once": [copied("join_request", email="upper(email)")],
+    "list_check_done": ["UPDATE list_check SET done = rows + 1", "UPDATE list_check SET done = -1"],
+    "list_check_ready": [
+        "UPDATE list_check SET status = 'READY', ready_at = now(), done = 0",
+        "UPDATE list_check SET status = 'READY', done = rows",
+    ],
+    "list_check_failed": ["UPDATE list_check SET status = 'FAILED'", "UPDATE list_check SET failure = 'Lost'"],
+    "list_check_batch_once": [copied("list_check_batch")],
     "verifier_active_has_password": ["UPDATE verifier_user SET password_hash = NULL"],
     "verifier_language": ["UPDATE verifier_user SET language = 'fr'"],
     "verifier_one_primary": [f"UPDATE verifier_user SET is_primary = true WHERE id = {OTHER_PERSON}"],
@@ -149,6 +195,7 @@ REFUSED = {
     ],
     "session_token_is_hashed": ["UPDATE session SET token_hash = 'a token as it was told'"],
     "session_token": [copied("session")],
+    "journal_version_once": [copied("journal", id="999999")],
     "journal_institution": ["UPDATE journal SET institution_id = gen_random_uuid()"],
     "wrong_tries_subject": [copied("wrong_tries", id="999999")],
     "wrong_tries_counts": ["UPDATE wrong_tries SET in_a_row = -1", "UPDATE wrong_tries SET ever = -1"],
@@ -169,7 +216,15 @@ TAKEN = [
     "UPDATE institution SET status = 'APPLIED', approved_at = NULL",
     f"UPDATE verifier_user SET is_primary = true, status = 'DEACTIVATED' WHERE id = {OTHER_PERSON}",
     "UPDATE verifier_user SET status = 'INVITED', password_hash = NULL",
-    copied("verifier_user", is_primary="false", status="'REMOVED'"),
+    copied("verifier_user", is_primary="false", status="'REMOVED'", removed_at="now()"),
+    "UPDATE institution SET status = 'MERGED', merged_into_id = parent_id WHERE parent_id IS NOT NULL",
+    f"UPDATE application SET status = 'REFUSED', {CONFIRMED}, {DECIDED}, reason = 'No such body'",
+    f"UPDATE application SET status = 'APPROVED', {CONFIRMED}, {DECIDED}",
+    "UPDATE invitation SET accepted_at = now(), country = 'JP'",
+    copied("join_request", status="'REFUSED'", decided_at="now()", decided_by="gen_random_uuid()"),
+    "UPDATE list_check SET status = 'READY', done = rows, ready_at = now()",
+    "UPDATE list_check SET status = 'FAILED', failure = 'The file is lost'",
+    copied("list_check_batch", first_row="500"),
     "UPDATE staff_user SET role = 'CENTRE', centre_id = (SELECT id FROM centre LIMIT 1)",
     copied("share", withdrawn_at="'infinity'"),
     copied("share", expires_at="'infinity'", expiry_told_at="'infinity'"),
@@ -207,6 +262,7 @@ async def filled(open_database: None, world: World, database_url: str) -> AsyncI
     )
     await DownloadTemplate.create(name="All", format=DownloadFormat.CSV, columns=[], created_at=world.clock())
     await with_history(result, institution, world.clock())
+    await with_requests(result, institution, world)
     async with database.transaction():
         await letters.write("password_reset", letters.Receiver("a@b.example", "en"), {}, world.clock())
     await WrongTries.create(kind="k", subject=b"s", last_at=world.clock())
@@ -237,6 +293,27 @@ async def with_history(result: Result, institution: Institution, now: datetime) 
     )  # fmt: skip
     hashes: dict[str, Any] = {"previous_hash": bytes(32), "hash": bytes(32)}
     await TrailSeal.create(chain=institution.id, number=1, last_xid=1, last_id=1, entries=1, sealed_at=now, **hashes)
+
+
+async def with_requests(result: Result, institution: Institution, world: World) -> None:
+    """A row in each table of what candidates, applicants and institutions ask for."""
+    now = world.clock()
+    person: dict[str, Any] = {"name": "A B", "email": "a@b.example"}
+    await world.institution(parent_id=institution.id, department="Law")
+    await Application.create(
+        institution_id=institution.id, status=ApplicationStatus.APPLIED, applicant_name="A B",
+        applicant_email="a@b.example", applied_at=now,
+    )  # fmt: skip
+    await Invitation.create(
+        **person, candidate_id=(await Entry.get(id=result.entry_id)).candidate_id, website="https://b.example",
+        language="en", invited_at=now,
+    )  # fmt: skip
+    await JoinRequest.create(**person, institution_id=institution.id, status=JoinRequestStatus.ASKED, asked_at=now)
+    check = await ListCheck.create(
+        institution_id=institution.id, verifier_id=(await VerifierUser.get(is_primary=True)).id, rows=2, asked_at=now,
+        status=ListCheckStatus.QUEUED, purpose="Admission", address="", request_id="", file_name="a.csv", format="CSV",
+    )  # fmt: skip
+    await ListCheckBatch.create(list_check_id=check.id, first_row=0, verdicts=[])
 
 
 async def verdict(connection: Any, statement: str) -> str:

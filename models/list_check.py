@@ -1,0 +1,68 @@
+"""Lists of people to verify that were handed in as a file, and are worked through by a job (V5)."""
+
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from tortoise import fields
+
+from models.base import Table
+from models.institution import Institution
+from models.verifier import VerifierUser
+from models.viewer import Kind, Viewer, Visible, visible
+
+
+class ListCheckStatus(Enum):
+    """How far a list has come."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    READY = "READY"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+
+
+class ListCheck(Table):
+    """One file, how much of it has been worked through, and where its result lies. Files are named by the row's id."""
+
+    institution: fields.ForeignKeyRelation[Institution] = fields.ForeignKeyField(
+        "models.Institution", related_name="list_checks", on_delete=fields.RESTRICT
+    )
+    institution_id: UUID
+    verifier: fields.ForeignKeyRelation[VerifierUser] = fields.ForeignKeyField(
+        "models.VerifierUser", related_name="list_checks", on_delete=fields.RESTRICT
+    )
+    verifier_id: UUID
+    status = fields.CharEnumField(ListCheckStatus, max_length=20, description="State of the list")
+    purpose = fields.TextField()
+    address = fields.TextField()  # where the request came from, for the trail
+    request_id = fields.TextField()
+    file_name = fields.TextField()
+    format = fields.CharField(max_length=10)
+    rows = fields.IntField()
+    done = fields.IntField(default=0)
+    asked_at = fields.DatetimeField()
+    ready_at = fields.DatetimeField(null=True)
+    failure = fields.TextField(null=True)
+
+    class Meta:
+        table = "list_check"
+
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["ListCheck"]:
+        """Those of one's own institution."""
+        return visible(cls, viewer, {Kind.VERIFIER: "list_check.institution_id = :viewer_institution_id"})
+
+
+class ListCheckBatch(Table):
+    """The verdicts on some rows of a list, kept as soon as they are there, so that a killed job goes on from there."""
+
+    list_check: fields.ForeignKeyRelation[ListCheck] = fields.ForeignKeyField(
+        "models.ListCheck", related_name="batches", on_delete=fields.CASCADE
+    )
+    list_check_id: UUID
+    first_row = fields.IntField()  # counted from 0
+    verdicts: fields.Field[list[dict[str, Any]]] = fields.JSONField()
+
+    class Meta:
+        table = "list_check_batch"
