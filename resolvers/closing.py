@@ -89,7 +89,11 @@ async def _withdraw(candidate_id: UUID, now: datetime) -> int:
 
 
 async def _erase(candidate_id: UUID, now: datetime) -> None:
-    """Erase address, password, sessions, links, letters and photos; the files of photos go after the commit."""
+    """Erase address, password, sessions, links, letters and photos; the files of photos go after the commit.
+
+    The entries are held, as by whoever keeps a photo: one that comes in meanwhile is erased too, or not kept.
+    """
+    await database.rows("SELECT 1 FROM entry WHERE candidate_id = :id ORDER BY id FOR NO KEY UPDATE", id=candidate_id)
     erased = await database.rows(
         "DELETE FROM photo USING entry WHERE entry.id = photo.entry_id AND entry.candidate_id = :id RETURNING file",
         id=candidate_id,

@@ -97,7 +97,10 @@ async def _replace(viewer: Viewer, entry_id: UUID, mark: str, facts: Mapping[str
 
 
 async def _entry(viewer: Viewer, entry_id: UUID) -> Row | None:
-    """An entry of which this member of staff may add a photo: any for the board's, their own for a centre's."""
+    """An entry of which this member of staff may add a photo: any for the board's, their own for a centre's.
+
+    None of an account that was closed: its photos are erased (G2).
+    """
     if viewer.kind is not Kind.STAFF:
         return None
     visible = Entry.visible_to(viewer)
@@ -106,6 +109,7 @@ async def _entry(viewer: Viewer, entry_id: UUID) -> Row | None:
     return await database.row(
         f"""SELECT exam.photo AS takes_photo, photo.id AS photo_id FROM entry
             JOIN exam ON exam.code = entry.exam_id LEFT JOIN photo ON photo.entry_id = entry.id
+            JOIN candidate ON candidate.id = entry.candidate_id AND candidate.closed_at IS NULL
             WHERE entry.id = :id AND {visible} AND {of_staff}""",
         id=entry_id,
         **visible.named,

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from engine import database, files
 from engine.jobs import Worker
+from errors import EntryNotFound
 from mailers.post import AddressRefused
 from models.candidate import Candidate
 from models.entry import Entry
@@ -19,12 +20,14 @@ from models.result import Result
 from models.session import EmailChange, PasswordReset, Session
 from models.share import Share
 from models.viewer import Kind, Viewer
-from resolvers import closing, entering, letters, purges, shares
+from resolvers import closing, entering, letters, photos, purges, shares
 from resolvers.closing import Closed
 from settings import Settings
 from tests.client import Client
 from tests.conftest import ControlledClock
+from tests.locks import lined_up
 from tests.mail_server import MailServer
+from tests.test_photos import png
 from tests.test_register import form
 from tests.world import PASSWORD, SECRET, World, gid
 
@@ -162,6 +165,29 @@ async def test_the_photo_goes_and_its_file_after_it(life: Life, worker: Worker) 
     async with asyncio.timeout(20):
         while await files.get(name) is not None:  # noqa: ASYNC110  # a job sets no event
             await asyncio.sleep(0.05)
+
+
+async def test_no_photo_is_taken_for_a_closed_account(life: Life) -> None:
+    """G2: nor at an address that was asked for before."""
+    staff = life.world.viewer(Kind.STAFF, (await life.world.staff()).id, is_board=True)
+    assert await photos.is_awaited(staff, life.entry.id, "")
+    await life.close()
+    assert not await photos.is_awaited(staff, life.entry.id, "")
+    assert await photos.take(staff, life.entry.id, "", png()) is None
+    with pytest.raises(EntryNotFound):
+        await photos.address_for(staff, life.entry.id)
+
+
+@pytest.mark.parametrize("first", ["close", "photo"])
+async def test_a_photo_that_comes_in_while_the_account_closes_does_not_stay(
+    life: Life, database_url: str, first: str
+) -> None:
+    """G2: whichever of the two is first."""
+    staff = life.world.viewer(Kind.STAFF, (await life.world.staff()).id, is_board=True)
+    orders = {"close": life.close, "photo": lambda: photos.take(staff, life.entry.id, "", png())}
+    await lined_up(database_url, "entry", orders.pop(first), *orders.values())
+    assert (await life.row()).closed_at is not None
+    assert await Photo.all().count() == 0
 
 
 async def test_nobody_logs_in_to_a_closed_account_or_resets_its_password(life: Life) -> None:

@@ -184,7 +184,7 @@ async def test_loading_takes_the_lock_that_schedules_wait_for(board: Board, data
     await scheduler.close()
 
 
-LATE = {
+LATE: dict[str, tuple[str, dict[str, Any]]] = {
     "scheduleRelease": ("... on AlreadyReleased { releasedAt }", {"releaseAt": None}),
     "loadResults": ("... on ResultsLoaded { replaced problems { reason } }", {"replaces": True}),
 }
@@ -202,7 +202,7 @@ async def test_whoever_had_to_wait_past_the_moment_neither_puts_off_nor_replaces
     selection, asked = LATE[mutation]
     session: dict[str, Any] = {"examCode": EXAM, "examDate": DAY.isoformat()}
     row = session | {"centre": "JP901", "candidateNumber": entry.candidate_number, "overallScore": 185}
-    asked = asked | (session if mutation == "scheduleRelease" else {"rows": [row]})
+    asked = {**asked, **(session if mutation == "scheduleRelease" else {"rows": [row]})}
     staff = client.as_(await world.token(board.staff))
     async with holding(database_url, f"SELECT pg_advisory_xact_lock({loading.ONE_AT_A_TIME})"):
         order = asyncio.create_task(staff.order(mutation, selection, **asked))
