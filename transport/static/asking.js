@@ -141,8 +141,10 @@ export function done(form, ...lines) {
 }
 
 export function letIn(isLoggedIn) {
+  const isOut = !isLoggedIn && !at("account").hidden;
   at("log-in").hidden = isLoggedIn;
   at("account").hidden = !isLoggedIn;
+  if (isOut) at("log-in").querySelector("input").focus();
 }
 
 // A page for those who are logged in; their session is in a cookie that no script can read.
@@ -158,7 +160,6 @@ export function withSession(logIn, nameOfField, show) {
   onClick(at("log-out"), async () => {
     await ask(LOG_OUT);
     await show();
-    at(nameOfField).focus();
   });
   attempt(document, show);
 }

@@ -81,8 +81,7 @@ function line(share) {
 
 async function openShare(share, item, button) {
   const { openShare: answer } = await ask(OPEN, { input: { shareId: share.id } });
-  if (answer.__typename === "NotLoggedIn") return show();
-  if (answer.__typename !== "ShareOpened") return tell("bad", answer.message);
+  if (answer.__typename !== "ShareOpened") return refuse(answer);
   const { candidate, result } = answer.share;
   const opened = element("div", "", { role: "group", "aria-label": nameOf(share.candidate), tabindex: "-1" });
   opened.append(facts([...factsOfResult(result), [words.dateOfBirth, day(candidate.dateOfBirth)]]));
@@ -118,6 +117,11 @@ async function show() {
   await page(null);
 }
 
+async function refuse({ __typename: why, message }) {
+  if (why === "NotLoggedIn") await show();
+  tell("bad", message);
+}
+
 async function showMore() {
   const [first] = await page(next);
   first?.querySelector("h3").focus();
@@ -128,8 +132,7 @@ async function choose() {
   try {
     while (at("notify").value !== chosen) {
       const { changeNotifications: answer } = await ask(NOTIFY, { input: { notify: at("notify").value } });
-      if (answer.__typename === "NotLoggedIn") return await show();
-      if (answer.__typename !== "NotificationsChanged") return tell("bad", answer.message);
+      if (answer.__typename !== "NotificationsChanged") return await refuse(answer);
       chosen = answer.user.notify;
       tell("good", words.saved);
     }
