@@ -454,6 +454,37 @@ async def test_when_too_many_documents_wait_one_is_asked_to_come_again(
     assert (await opened(given.candidate, address)).status_code == 200
 
 
+async def test_one_account_cannot_fill_the_queue_of_documents_for_all(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it opens an address at the same moment; others are served, and so is it afterwards."""
+    own, theirs = await address_of(given.candidate, given.result), await address_of(given.verifier, given.result)
+    make, begun, goes_on = rendering.in_thread, 0, asyncio.Event()
+
+    async def waiting(*args: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        await goes_on.wait()
+        return await make(*args)
+
+    async def has_begun(count: int) -> None:
+        async with asyncio.timeout(20):
+            while begun < count:  # noqa: ASYNC110  # requests set no event
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(rendering, "in_thread", waiting)
+    asked = [asyncio.create_task(opened(given.candidate, own)) for _ in range(10)]
+    await has_begun(10)
+    async with asyncio.timeout(20):
+        refused = await opened(given.candidate, own)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+    asked.append(asyncio.create_task(opened(given.verifier, theirs)))
+    await has_begun(11)
+    goes_on.set()
+    assert {answer.status_code for answer in await asyncio.gather(*asked)} == {200}
+    assert (await opened(given.candidate, own)).status_code == 200
+
+
 async def test_what_is_corrected_while_it_is_made_is_not_served(
     given: Given, clock: ControlledClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,9 @@ The log names the route and never the address, which is as good as the file itse
 """
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from urllib.parse import quote
+from uuid import UUID
 
 import structlog
 from starlette.requests import Request
@@ -15,6 +17,8 @@ from models.viewer import Kind, Viewer
 from models.visit import Visit
 from resolvers import exports, files, photos, statements
 from resolvers.files import File, Serve
+from transport.gates import Gate, TooMany
+from transport.gates import asker as counted_as
 from transport.http import request_id
 from transport.services import Services
 
@@ -28,13 +32,18 @@ AWAY = """The file cannot be had at this moment: please try again.
 現在ファイルを取得できません。もう一度お試しください。
 """
 
-NOT_PRINTABLE = """This document cannot be made yet: no font of ours has the signs {signs} ({codes}) of the name on it.
-Please tell your exam centre.
-この文書は作成できません。氏名の文字 {signs}（{codes}）に対応するフォントがありません。試験センターへご連絡ください。
+NOT_PRINTABLE = """This document cannot be made yet: none of our fonts can print {signs} ({codes}) in the name on it.
+They have most scripts of today, but not the rarest kanji, emoji and scripts of the past. Please tell your exam centre.
+この文書は作成できません。氏名の {signs}（{codes}）は、当会のフォントでは印刷できません。
+現在使われている文字の多くに対応していますが、ごくまれな漢字、絵文字、古代の文字などには対応していません。試験センターへご連絡ください。
 """
 
 # The kinds of file there are, by the name in their address.
 SERVED: dict[str, Serve] = {"statement": statements.file, photos.SHOWN: photos.file, exports.KIND: exports.file}
+# Documents are made one behind the other for all: nobody may fill the queue by opening one address again and again.
+# Photos are only read, and a page can show many.
+MADE = frozenset({"statement", exports.KIND})
+_made = Gate(10, "documents")
 
 
 async def serve_file(request: Request) -> Response:
@@ -43,13 +52,25 @@ async def serve_file(request: Request) -> Response:
     kind, token = request.path_params["kind"], request.path_params["token"]
     serve = SERVED.get(kind)
     try:
-        file = serve and await files.opened(kind, token, serve, asker(request, services, kind))
+        file = serve and await files.opened(kind, token, _in_turn(kind, serve), asker(request, services, kind))
+    except TooMany:
+        return PlainTextResponse(AWAY, 429, NO_STORE | {"Retry-After": "1"})
     except Unavailable:
         return PlainTextResponse(AWAY, 503, NO_STORE | {"Retry-After": "1"})
     except NotPrintable as error:
         log.error("file.not_printable", kind=kind, signs=error.codes)  # not the name that they are in
         return PlainTextResponse(NOT_PRINTABLE.format(signs=error.signs, codes=error.codes), 422, NO_STORE)
     return _response(file) if file else PlainTextResponse(GONE, 404, NO_STORE)
+
+
+def _in_turn(kind: str, serve: Serve) -> Serve:
+    """The same, but of what is made for the file, an account has only so many at one time; raises TooMany."""
+
+    async def served(viewer: Viewer, key: UUID, detail: str) -> File | None:
+        with _made.passing(counted_as(viewer)) if kind in MADE else nullcontext():
+            return await serve(viewer, key, detail)
+
+    return served
 
 
 def asker(request: Request, services: Services, kind: str) -> Viewer:
