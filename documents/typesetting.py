@@ -28,6 +28,7 @@ FONTS = (
     "noto_cjk_sans_jp_regular",
     "noto_cjk_sans_jp_bold",
 )
+OWN_FONTS = Path(__file__).with_name("fonts")  # of scripts that no package of ours has
 STANDARD: Literal["a-2b"] = "a-2b"  # PDF/A: everything that is needed to show it in fifty years is inside
 MISSING_SIGN = re.compile(r'the text `"(.+)"` could not be displayed', re.DOTALL)
 ESCAPED = re.compile(r"\\u\{([0-9a-f]+)\}")
@@ -78,7 +79,7 @@ def _compiler() -> typst.Compiler:
 
 @cache
 def _fonts() -> typst.Fonts:
-    folders = [_folder(package) for package in FONTS]
+    folders = [*map(_folder, FONTS), OWN_FONTS]
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=folders)
 
 

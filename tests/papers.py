@@ -64,11 +64,50 @@ def said(pdf: bytes) -> str:
     return squeezed("".join(page.extract_text() for page in reader(pdf).pages))
 
 
-def actual_text(pdf: bytes) -> str:
-    """What the document says of glyphs that do not stand for one sign each (`ActualText`)."""
-    contents = b"".join(page.get_contents().get_data() for page in reader(pdf).pages)  # type: ignore[union-attr]
-    found = re.findall(rb"/ActualText<FEFF([0-9A-F]+)>", contents)
-    return "".join(bytes.fromhex(one.decode()).decode("utf-16-be") for one in found)
+def aloud(pdf: bytes) -> str:
+    """All text without its blanks, in the order of the file: what glyphs stand for together, or each alone."""
+    document = reader(pdf)
+    return squeezed("".join(_spoken(page, document) for page in document.pages))
+
+
+def _spoken(page: Any, document: PdfReader) -> str:
+    """The text of one page; a mark that says what its glyphs stand for is believed, and its glyphs are passed over."""
+    said_by = {name: _signs_of(font.get_object()) for name, font in page["/Resources"]["/Font"].items()}
+    text, signs, marks = "", dict[bytes, str](), list[bool]()
+    for operands, operator in ContentStream(page.get_contents(), document).operations:
+        if operator == b"Tf":
+            signs = said_by[operands[0]]
+        elif operator in (b"BDC", b"BMC"):
+            mark = operands[1] if operator == b"BDC" else {}
+            marks.append("/ActualText" in mark)
+            text += mark.get("/ActualText", "")
+        elif operator == b"EMC":
+            marks.pop()
+        elif operator in (b"Tj", b"TJ") and not any(marks):
+            text += "".join(signs[one] for one in _glyphs(operands[0] if operator == b"TJ" else operands))
+    return text
+
+
+def _signs_of(font: Any) -> dict[bytes, str]:
+    """What each glyph of a font stands for, by its own table."""
+    pairs = re.findall(rb"^<([0-9A-F]{4})> <([0-9A-F]+)>$", font["/ToUnicode"].get_data(), re.MULTILINE)
+    return {bytes.fromhex(glyph.decode()): bytes.fromhex(signs.decode()).decode("utf-16-be") for glyph, signs in pairs}
+
+
+def _glyphs(shown: Any) -> list[bytes]:
+    """The glyphs of a line, two bytes each; what is a number there is a kerning."""
+    raws = [_raw(one) for one in shown if isinstance(one, str | bytes)]
+    return [raw[place : place + 2] for raw in raws for place in range(0, len(raw), 2)]
+
+
+def _raw(shown: Any) -> bytes:
+    return shown if isinstance(shown, bytes) else bytes(shown.original_bytes)
+
+
+def is_inside(font: Any) -> bool:
+    """Whether the file holds the font itself."""
+    described = font["/DescendantFonts"][0].get_object()["/FontDescriptor"].get_object()
+    return bool({"/FontFile2", "/FontFile3"} & set(described))
 
 
 def squeezed(text: str) -> str:
@@ -90,15 +129,8 @@ def boxes(pdf: bytes) -> int:
     for page in document.pages:
         for operands, operator in ContentStream(page.get_contents(), document).operations:
             if operator in (b"Tj", b"TJ"):
-                found += sum(map(_boxes_in, operands[0] if operator == b"TJ" else operands))
+                found += _glyphs(operands[0] if operator == b"TJ" else operands).count(b"\0\0")
     return found
-
-
-def _boxes_in(shown: Any) -> int:
-    if not isinstance(shown, str | bytes):  # a kerning
-        return 0
-    raw = shown if isinstance(shown, bytes) else shown.original_bytes  # type: ignore[attr-defined]
-    return sum(raw[place : place + 2] == b"\0\0" for place in range(0, len(raw), 2))
 
 
 def checked(pdf: bytes, trusted: Signer) -> PdfSignatureStatus:

@@ -33,10 +33,10 @@ from tests.papers import (
     BOARD,
     CHECK,
     ISSUED,
-    actual_text,
     boxes,
     checked,
     fonts,
+    is_inside,
     reader,
     said,
     squeezed,
@@ -178,21 +178,7 @@ def test_name_in_any_script_is_printed_and_can_be_read_out_again(name: str) -> N
     assert boxes(pdf) == 0
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "محمد عبد الله", "שלום כהן", "कमला नेहरू", "निर्मल", "তিথি মুখার্জি", "மீனாட்சி ஐயர்", "సాయి చరణ్ రెడ్డి",
-        "ជា ស្រីពៅ", "ခင်သက်နှင်း", "ຄຳ ແສງ", "ሐና ተስፋዬ", "Nguyễn Thị Hằng",
-    ],
-)  # fmt: skip
-def test_name_whose_signs_join_or_run_to_the_left_has_all_of_them(name: str) -> None:
-    """R8: what is read out of a PDF stands in the order of the paper there."""
-    pdf = unsigned(statement_facts(name="A", native_name=name))
-    assert set(squeezed(name)) <= set(normalize("NFKC", said(pdf))) | set(actual_text(pdf))
-    assert boxes(pdf) == 0
-
-
-@pytest.mark.parametrize("name", ["კახა", "Հայկ", "ගීතා", "😀", "A\ue000"])
+@pytest.mark.parametrize("name", ["ܝܘܣܦ", "ꦱꦫꦶ", "𞤀𞤣𞤢", "😀", "A\ue000"])
 @pytest.mark.parametrize("part", ["name", "native_name"])
 def test_sign_that_no_font_has_is_an_error_that_names_it(name: str, part: str) -> None:
     """R8: a box in place of a name is worse than no document."""
@@ -204,7 +190,7 @@ def test_sign_that_no_font_has_is_an_error_that_names_it(name: str, part: str) -
 
 def test_a_box_would_be_noticed() -> None:
     """The proof above looks at what is drawn: the same page without PDF/A's refusal has boxes."""
-    facts = shown(statement_facts(native_name="კახა"))
+    facts = shown(statement_facts(native_name="ܝܘܣܦ"))
     pdf = typesetting._compiled("statement", facts, format="pdf")
     assert isinstance(pdf, bytes)
     assert boxes(pdf) == 4
@@ -241,16 +227,11 @@ def test_statement_is_for_keeping(language: str, signer: Signer) -> None:
     assert root["/OutputIntents"]
     assert not {"/OpenAction", "/AA", "/Names"} & set(root)
     assert not document.is_encrypted
-    assert all(_is_inside(font) for font in fonts(pdf))
+    assert all(is_inside(font) for font in fonts(pdf))
     (place,) = document.pages[0].annotations or [None]
     assert place is not None
     assert place.get_object()["/F"] & 0b111 == 0b100  # is printed, not hidden
     assert place.get_object()["/Rect"] == [0, 0, 0, 0]  # so that it needs no picture
-
-
-def _is_inside(font: Any) -> bool:
-    described = font["/DescendantFonts"][0].get_object()["/FontDescriptor"].get_object()
-    return bool({"/FontFile2", "/FontFile3"} & set(described))
 
 
 def test_nothing_of_the_machine_stands_in_it(signer: Signer) -> None:
@@ -271,7 +252,8 @@ def _streams(pdf: bytes) -> Iterator[Any]:
 
 def test_same_facts_make_the_same_bytes(signer: Signer) -> None:
     """R8: in any thread, and whatever the thread made before."""
-    facts = [statement_facts(language=language, native_name=name) for language in LANGUAGES for name in ("田中", "김")]
+    names = ("田中", "김", "ශ්‍රී")
+    facts = [statement_facts(language=language, native_name=name) for language in LANGUAGES for name in names]
     first = [statement(one, signer) for one in facts]
     with ThreadPoolExecutor(4) as pool:
         again = list(pool.map(lambda one: statement(one, signer), [*facts, *reversed(facts)]))
