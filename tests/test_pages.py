@@ -37,6 +37,14 @@ async def test_mailed_link_leads_to_a_page(client: Client, path: str) -> None:
     assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=", page.text)
 
 
+async def test_parts_of_two_releases_never_meet_on_a_page(client: Client) -> None:
+    """A script that browsers kept might ask the shared one of today for what it has no more."""
+    part = await client.http.get("/pages/asking.js")
+    assert (part.status_code, part.headers["cache-control"]) == (200, "no-cache")
+    again = await client.http.get("/pages/asking.js", headers={"If-None-Match": part.headers["etag"]})
+    assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
+
+
 async def test_opening_the_link_to_confirm_an_address_changes_nothing(client: Client, world: World) -> None:
     """A9: programs that look for harm in mails open every link, with the token if they can."""
     candidate = await world.candidate()

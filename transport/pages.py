@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from settings import Settings
 from transport.services import Services
@@ -32,8 +33,18 @@ def routes() -> list[BaseRoute]:
         _page("check"),
         _page("inbox", lambda settings: settings.inbox_url),
         _page("results", lambda settings: settings.results_url),
-        Mount("/pages", StaticFiles(directory=FOLDER)),
+        Mount("/pages", Parts(directory=FOLDER)),
     ]
+
+
+class Parts(StaticFiles):
+    """What the pages are made of; browsers ask each time if it is the same, or two releases would meet on a page."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, or that it is the one that the browser has."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def _page(name: str, own: Callable[[Settings], str | None] = lambda _: None) -> Route:
