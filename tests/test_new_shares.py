@@ -222,7 +222,7 @@ async def suspend(stage: Stage) -> None:
 
 
 async def remove(stage: Stage) -> None:
-    await VerifierUser.filter(id=stage.verifier.id).update(status=VerifierStatus.REMOVED, is_primary=False)
+    await stage.world.remove(stage.verifier)
 
 
 async def deactivate(stage: Stage) -> None:

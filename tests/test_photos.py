@@ -33,7 +33,7 @@ from models.result import Result
 from models.session import Session
 from models.share import Share
 from models.trail import TrailEntry
-from models.verifier import VerifierStatus, VerifierUser
+from models.verifier import VerifierUser
 from resolvers import photos
 from settings import Settings
 from tests.client import Client
@@ -617,7 +617,7 @@ async def suspended(board: Board, office: Office, clock: ControlledClock) -> Non
 
 
 async def removed(board: Board, office: Office, clock: ControlledClock) -> None:
-    await VerifierUser.filter(id=office.user.id).update(status=VerifierStatus.REMOVED)
+    await board.world.remove(office.user)
 
 
 async def logged_out(board: Board, office: Office, clock: ControlledClock) -> None:

@@ -18,7 +18,7 @@ from engine.clock import system_clock
 from models.candidate import Candidate
 from models.letter import Letter
 from models.session import EmailChange, PasswordReset, email_change_token, reset_token
-from models.verifier import StaffUser, VerifierStatus, VerifierUser
+from models.verifier import StaffUser, VerifierUser
 from models.viewer import Kind
 from resolvers import notices, sessions
 from settings import Settings
@@ -455,7 +455,7 @@ async def test_accounts_that_cannot_log_in_are_told_nothing(
                 for _ in range(4):
                     await account.log_in(WRONG)
         await Candidate.filter(id=person.row.id).update(closed_at=clock(), email=None, password_hash=None)
-        await VerifierUser.filter(id=user.row.id).update(status=VerifierStatus.REMOVED)
+        await world.remove(user.row)
         for account in (person, user):
             if is_before:
                 assert [await account.log_in(WRONG) for _ in range(4)][-1] == "LoginLocked"

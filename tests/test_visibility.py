@@ -87,7 +87,8 @@ async def verifier_of_suspended(scene: Scene) -> Situation:
 
 async def verifier_no_more(scene: Scene, status: VerifierStatus) -> Situation:
     """U2."""
-    await VerifierUser.filter(id=scene.rows["home user"].id).update(status=status)
+    removed_at = scene.world.clock() if status is VerifierStatus.REMOVED else None
+    await VerifierUser.filter(id=scene.rows["home user"].id).update(status=status, removed_at=removed_at)
     return await asks(scene, "home user", knows=frozenset({"logInVerifier"}))
 
 
@@ -342,7 +343,7 @@ async def suspended(scene: Scene, clock: ControlledClock) -> None:
 
 
 async def removed(scene: Scene, clock: ControlledClock) -> None:
-    await VerifierUser.filter(id=scene.rows["home user"].id).update(status=VerifierStatus.REMOVED)
+    await scene.world.remove(scene.rows["home user"])
 
 
 async def ended(scene: Scene, clock: ControlledClock) -> None:

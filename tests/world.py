@@ -158,7 +158,14 @@ class World:
             "created_at": self.clock(),
         }
         chosen = await news.starting(institution, self.clock(), facts.pop("notify", None))
+        chosen |= {"removed_at": self.clock()} if facts.get("status") is VerifierStatus.REMOVED else {}
         return await VerifierUser.create(institution_id=institution.id, **defaults | chosen | facts)
+
+    async def remove(self, user: Any) -> None:
+        """Remove a user from their institution's account now."""
+        await VerifierUser.filter(id=user.id).update(
+            status=VerifierStatus.REMOVED, is_primary=False, removed_at=self.clock()
+        )
 
     async def staff(self, centre: Centre | None = None, **facts: Any) -> StaffUser:
         """A member of the board's staff, or of a centre's, with PASSWORD."""
