@@ -42,7 +42,7 @@ class Together(Generic[T]):
             waiting, self._waiting = self._waiting, []
             writer = asyncio.create_task(self._write_all(waiting), name="together")
             self._writers.add(writer)
-            writer.add_done_callback(self._writers.discard)
+            writer.add_done_callback(self._writers.discard)  # of one that was cancelled before it began
 
     async def _write_all(self, waiting: list[tuple[T, "asyncio.Future[None]"]]) -> None:
         try:
@@ -58,4 +58,6 @@ class Together(Generic[T]):
                 if not written.done():
                     written.set_result(None)
         finally:
+            # Not when the loop comes to it: who comes back before that would wait for a writer that is none any more.
+            self._writers.discard(asyncio.current_task())
             self._write_waiting()
