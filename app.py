@@ -1,5 +1,6 @@
 """The ASGI app: settings, lifespan, routes. Everything meets here, nothing is decided here."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -91,20 +92,20 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         if not settings.runs_worker:
             yield
             return
-        async with working(settings, services.clock):
+        async with working(settings, services.clock, services.draining):
             yield
 
 
 @contextlib.asynccontextmanager
-async def working(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
-    """A worker for all jobs, at work inside the block; the database must be open."""
+async def working(settings: Settings, clock: Clock, stopping: asyncio.Event | None = None) -> AsyncIterator[Worker]:
+    """A worker for all jobs, at work inside the block or until `stopping` is set; the database must be open."""
     assert settings.database_url is not None
     office.use(settings)
     files.use(settings.files_url, settings.var / "files")
     post = post_of(settings)
     work = jobs.jobs(post.send, settings.public_url, settings.mail_seconds)
     heartbeat = timedelta(seconds=settings.heartbeat_seconds)
-    worker = Worker(settings.database_url, work, jobs.SCHEDULES, clock, heartbeat)
+    worker = Worker(settings.database_url, work, jobs.SCHEDULES, clock, heartbeat, stopping)
     try:
         async with worker.running():
             yield worker

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 
 PROJECT = Path(__file__).resolve().parents[1]
-START_SECONDS = 30
+START_SECONDS = 90
 
 
 def free_port() -> int:

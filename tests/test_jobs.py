@@ -15,7 +15,7 @@ from tests.conftest import START, ControlledClock
 from tests.served import until
 
 pytestmark = pytest.mark.usefixtures("open_database")
-HEARTBEAT = timedelta(seconds=1)
+SHORT, LONG = timedelta(seconds=1), timedelta(seconds=60)  # after a short silence a slow machine's jobs are taken over
 
 
 class Workshop:
@@ -24,13 +24,14 @@ class Workshop:
     def __init__(self, url: str, clock: ControlledClock) -> None:
         self.url = url
         self.clock = clock
+        self.heartbeat = LONG
         self.done: list[Any] = []
         self.times: list[datetime] = []
         self.answers: list[timedelta | Exception | asyncio.Event] = []
 
     def worker(self, *schedules: Schedule) -> Worker:
         """One more worker."""
-        return Worker(self.url, [Job("note", self.note)], schedules, self.clock, HEARTBEAT)
+        return Worker(self.url, [Job("note", self.note)], schedules, self.clock, self.heartbeat)
 
     async def note(self, facts: Mapping[str, Any], now: datetime) -> timedelta | None:
         """The work."""
@@ -180,8 +181,36 @@ async def test_worker_that_is_stopped_gives_back_what_takes_too_long(
     assert workshop.done == [1, 1]
 
 
+async def test_worker_is_told_to_stop_before_its_block_ends(workshop: Workshop, database_url: str) -> None:
+    """As when the service still answers requests: it begins nothing more, and finishes what it has begun."""
+    stopping, going = asyncio.Event(), asyncio.Event()
+    workshop.answers = [going]
+    worker = Worker(database_url, [Job("note", workshop.note)], [], workshop.clock, LONG, stopping)
+    async with worker.running():
+        await ask(1)
+        await until(lambda: workshop.done, seconds=20)
+        stopping.set()
+        await ask(2)
+        going.set()
+        await until(lambda: only_left(("queued", 0)), seconds=20)
+        await until(is_gone, seconds=20)
+        assert workshop.done == [1]
+
+
+async def only_left(job: tuple[str, int]) -> bool:
+    """Whether this is the one job that is still there."""
+    return await left() == [job]
+
+
+async def is_gone() -> bool:
+    """Whether no worker has a connection any more."""
+    name = "seiseki worker"
+    return not await database.rows("SELECT 1 FROM pg_stat_activity WHERE application_name = :name", name=name)
+
+
 async def test_worker_comes_back_after_its_connection_was_cut(workshop: Workshop, database_url: str) -> None:
     """As when PostgreSQL is started anew; what it had begun is done once more, by itself or another."""
+    workshop.heartbeat = SHORT
     async with workshop.worker().running():
         await ask(1)
         await until(none_is_left)

@@ -23,7 +23,7 @@ from engine.jobs.queue import Facts
 
 AT_ONCE = 20  # jobs of one worker
 PAUSE_SECONDS = 1.0  # before the database is looked for again
-LONGEST_DRAIN_SECONDS = 5.0
+LONGEST_DRAIN_SECONDS = 4.0  # after the word to stop; what is not done by then goes back into the queue
 
 Work = Callable[[Facts, datetime], Awaitable[timedelta | None]]
 Turn = Callable[[datetime], Awaitable[object]]
@@ -58,31 +58,46 @@ class Worker:
     """Runs jobs and schedules until it is stopped, and comes back when the database does."""
 
     def __init__(
-        self, url: str, jobs: Iterable[Job], schedules: Iterable[Schedule], clock: Clock, heartbeat: timedelta
+        self,
+        url: str,
+        jobs: Iterable[Job],
+        schedules: Iterable[Schedule],
+        clock: Clock,
+        heartbeat: timedelta,
+        stopping: asyncio.Event | None = None,
     ) -> None:
-        """`heartbeat` is how long a worker may be silent until others take over what it has begun."""
+        """`heartbeat` is how long a worker may be silent until others take over what it has begun.
+
+        `stopping` ends its work when it is set, which may be before the end of the block that it runs in.
+        """
         self.url = url
         self.heartbeat = heartbeat
         self.jobs = list(jobs)
         self.schedules = list(schedules)
         self.clock = clock
-        self._stopping = asyncio.Event()
+        self._stopping = stopping or asyncio.Event()
         self._begun: set[asyncio.Task[Any]] = set()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Worker"]:
         """At work inside the block; what is begun at its end is finished, if that takes no more than a moment."""
         working = asyncio.create_task(self.run(), name="worker")
+        ending = asyncio.create_task(self._end(working), name="worker's end")
         try:
             yield self
         finally:
             self.stop()
-            await asyncio.wait([working], timeout=LONGEST_DRAIN_SECONDS)
-            for task in self._begun:
-                task.cancel()
-            await asyncio.wait([working], timeout=1)
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            await ending
+
+    async def _end(self, working: asyncio.Task[None]) -> None:
+        """Once the word to stop has come, give what is begun its moment."""
+        await self._stopping.wait()
+        await asyncio.wait([working], timeout=LONGEST_DRAIN_SECONDS)
+        for task in self._begun:
+            task.cancel()
+        await asyncio.wait([working], timeout=1)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
 
     def stop(self) -> None:
         """Begin nothing new."""
