@@ -8,26 +8,24 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from uuid import UUID
 
 import uvicorn
 
 from app import create_app, working
-from commands import Run, enter, load, staff
+from commands import Run, Tell, enter, letters, load, staff, trail
 from demo.load import Logins
 from demo.load import load as load_demo
 from engine import database, embedded, keys, log, migrations
 from engine.clock import Clock, system_clock
 from errors import Unavailable
-from mailers import preview
 from mailers.post import post_of
-from resolvers import exams, seals
+from resolvers import exams
 from schema.build import schema
-from settings import MAIL_FROM, Settings
+from settings import Settings
 from transport.connections import Connection
 from transport.handshakes import Socket
 from transport.services import Services
@@ -55,38 +53,32 @@ class Server(uvicorn.Server):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 when it was done."""
+    options = _parser().parse_args(arguments)
+    tell: Tell | None = options.tell
+    return tell(options) if tell else _with_settings(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Every command; what it does is `tell` without settings, `run` on the open database, or `begin`."""
     parser = argparse.ArgumentParser(prog="cli.py", description=__doc__)
+    parser.set_defaults(tell=None, run=None, begin=lambda _: 0, migrates=True, demo=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    serve_parser = commands.add_parser("serve", help="migrate and serve; starts a database unless DATABASE_URL is set")
-    serve_parser.add_argument("--demo", action="store_true", help="load the demo if the database is empty")
-    worker_parser = commands.add_parser("worker", help="do jobs and send letters, beside other processes")
-    worker_parser.set_defaults(demo=False)
-    commands.add_parser("migrate", help="bring the database up to date").set_defaults(demo=False)
+    serving = commands.add_parser("serve", help="migrate and serve; starts a database unless DATABASE_URL is set")
+    serving.add_argument("--demo", action="store_true", help="load the demo if the database is empty")
+    serving.set_defaults(begin=serve)
+    working = commands.add_parser("worker", help="do jobs and send letters, beside other processes")
+    working.set_defaults(begin=lambda settings: asyncio.run(work(settings)))
+    commands.add_parser("migrate", help="bring the database up to date")
     commands.add_parser("demo", help="load the demo into an empty database").set_defaults(demo=True)
-    commands.add_parser("schema", help="print the GraphQL schema")
-    letters_parser = commands.add_parser("letters", help="what the service mails")
-    letters_commands = letters_parser.add_subparsers(dest="letters", required=True)
-    preview_parser = letters_commands.add_parser("preview", help="write every letter, in every language, to look at")
-    preview_parser.add_argument("--folder", type=Path, default=Path("var/letters"), help="where to (var/letters)")
-    for command in (enter, load, staff):
+    commands.add_parser("schema", help="print the GraphQL schema").set_defaults(tell=_print_schema)
+    for command in (letters, enter, load, staff, trail):
         command.add_to(commands)
-    _add_trail(commands.add_parser("trail", help="look whether the trail is as it was written"))
-    options = parser.parse_args(arguments)
-    if options.command == "schema":
-        sys.stdout.write(schema_text())
-        return 0
-    if options.command == "letters":
-        sys.stdout.write(f"Every letter: {preview.write(options.folder, MAIL_FROM)}\n")
-        return 0
-    return _with_settings(options)
+    return parser
 
 
-def _add_trail(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="trail", required=True)
-    commands.add_parser("head", help="print the newest seal of every chain, to be kept on another machine")
-    verify = commands.add_parser("verify", help="compare every entry with its seal; exit status 1 if one is wrong")
-    verify.add_argument("--chain", type=UUID, help="only this chain: an institution's key, or zeros for the board")
-    verify.add_argument("--against", type=_heads_in, default=[], help="a file with what `trail head` printed before")
+def _print_schema(_: argparse.Namespace) -> int:
+    sys.stdout.write(schema_text())
+    return 0
 
 
 def _with_settings(options: argparse.Namespace) -> int:
@@ -99,17 +91,15 @@ def _with_settings(options: argparse.Namespace) -> int:
         return 2
     log.configure(settings.log_format)
     try:
-        if options.command == "trail":
-            return asyncio.run(look_at_trail(settings, options))
-        asyncio.run(prepare(settings, options.demo))
+        if options.migrates:
+            asyncio.run(prepare(settings, options.demo))
+        if options.run:
+            return asyncio.run(_run(options.run, options, settings))
     except Unavailable:
         sys.stderr.write("The database cannot be reached: see DATABASE_URL.\n")
         return 1
-    if options.command == "worker":
-        return asyncio.run(work(settings))
-    if run := getattr(options, "run", None):
-        return asyncio.run(_run(run, options, settings))
-    return serve(settings) if options.command == "serve" else 0
+    begin: Callable[[Settings], int] = options.begin
+    return begin(settings)
 
 
 async def _run(run: Run, options: argparse.Namespace, settings: Settings) -> int:
@@ -117,38 +107,6 @@ async def _run(run: Run, options: argparse.Namespace, settings: Settings) -> int
     assert settings.database_url is not None
     async with opened(settings.database_url):
         return await run(options, settings)
-
-
-async def look_at_trail(settings: Settings, options: argparse.Namespace) -> int:
-    """Print the heads of the trail, or what is wrong with it; 1 if something is."""
-    assert settings.database_url is not None
-    async with opened(settings.database_url):
-        if options.trail == "head":
-            for head in await seals.heads():
-                sys.stdout.write(f"{head}\n")
-            return 0
-        looking = seals.Verification(options.against)
-        faults = 0
-        async for fault in looking.faults(options.chain):
-            sys.stdout.write(f"{fault}\n")
-            faults += 1
-    sys.stdout.write(f"{_told_of(looking, faults)}\n")
-    return 1 if faults else 0
-
-
-def _heads_in(path: str) -> list[seals.Head]:
-    try:
-        return [seals.Head.of(line) for line in Path(path).read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{path} does not hold what `trail head` printed: {error}") from None
-
-
-def _told_of(looking: seals.Verification, faults: int) -> str:
-    """What was looked at, and what of the trail is not sealed yet."""
-    oldest = looking.oldest_unsealed_at
-    age = f", the oldest for {(system_clock() - oldest).total_seconds():.0f} s" if oldest else ""
-    found = f"{faults} wrong" if faults else "all as it was written"
-    return f"{looking.entries} entries under {looking.seals} seals: {found}. Not sealed yet: {looking.unsealed}{age}."
 
 
 def schema_text() -> str:
@@ -206,7 +164,7 @@ async def work(settings: Settings, clock: Clock = system_clock) -> int:
     stopping = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
-    async with database.opened(settings.database_url, settings.pool_size), working(settings, clock):
+    async with database.opened(settings.database_url, settings.pool_size), working(settings, clock, stopping):
         sys.stdout.write("Seiseki does jobs\n")
         sys.stdout.flush()
         await stopping.wait()

@@ -49,7 +49,7 @@ class Settings:
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
         """Read the environment; raises ValueError with the name of the variable that cannot be used."""
-        var = Path(env.get("VAR_DIR", "var")).resolve()
+        var = var_of(env)
         production = env.get("PRODUCTION", "").lower() in ("1", "true", "yes")
         port = _number(env, "PORT", 8000)
         return cls(
@@ -85,6 +85,11 @@ class Settings:
             heartbeat_seconds=_number(env, "HEARTBEAT_SECONDS", 15),
             secret_key=_secret_key(env, var, production),
         )
+
+
+def var_of(env: Mapping[str, str]) -> Path:
+    """The folder of whatever a process keeps."""
+    return Path(env.get("VAR_DIR", "var")).resolve()
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

@@ -47,7 +47,7 @@ def add_to(commands: Any) -> None:
         "--pdf", type=Path, metavar="FOLDER", help="print all that OUT.csv holds, a PDF per centre and session"
     )
     parser.add_argument("--language", choices=LANGUAGES, default="en", help="of the PDFs (en)")
-    parser.set_defaults(demo=False, run=run)
+    parser.set_defaults(run=run)
 
 
 async def run(options: argparse.Namespace, settings: Settings) -> int:

@@ -25,7 +25,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--replace", action="store_true", help="put other results in the place of loaded ones that are not released"
     )
-    parser.set_defaults(demo=False, run=run)
+    parser.set_defaults(run=run)
 
 
 async def run(options: argparse.Namespace, _: Settings) -> int:

@@ -23,14 +23,14 @@ def add_to(commands: Any) -> None:
     adding.add_argument("--email", required=True, help="the log-in name")
     adding.add_argument("--role", required=True, choices=[role.value.lower() for role in StaffRole])
     adding.add_argument("--centre", metavar="NUMBER", help="of a centre's staff: which one")
-    adding.set_defaults(demo=False, run=_add)
-    named.add_parser("list", help="who there is").set_defaults(demo=False, run=_list)
+    adding.set_defaults(run=_add)
+    named.add_parser("list", help="who there is").set_defaults(run=_list)
     resetting = named.add_parser("reset", help="a new password and authenticator; the old ones and sessions end")
     resetting.add_argument("email")
-    resetting.set_defaults(demo=False, run=_reset)
+    resetting.set_defaults(run=_reset)
     code = named.add_parser("code", help="the one-time code of this moment; not in production")
     code.add_argument("email")
-    code.set_defaults(demo=False, run=_code)
+    code.set_defaults(run=_code)
     _add_centres(commands)
 
 
@@ -40,8 +40,8 @@ def _add_centres(commands: Any) -> None:
     adding = named.add_parser("add", help="add a centre")
     for name in ("number", "name", "city", "country"):
         adding.add_argument(f"--{name}", required=True, help="2 letters, such as JP" if name == "country" else None)
-    adding.set_defaults(demo=False, run=_add_centre)
-    named.add_parser("list", help="which there are").set_defaults(demo=False, run=_list_centres)
+    adding.set_defaults(run=_add_centre)
+    named.add_parser("list", help="which there are").set_defaults(run=_list_centres)
 
 
 def _say(*lines: str) -> None:

@@ -35,7 +35,7 @@ ARROWS = {
     "schema": {"resolvers"} | ROWS_AND_RULES,
     "transport": {"schema", "resolvers"} | ROWS_AND_RULES,
     "demo": {"resolvers", "models", "engine"} | BOTTOM,
-    "commands": {"resolvers", "models", "documents", "engine"} | BOTTOM,
+    "commands": {"resolvers"} | ROWS_AND_RULES,
     "migrations": {"models"},
     "app": {"transport", "schema", "resolvers"} | ROWS_AND_RULES,
     "cli": {"app", "commands", "demo", "transport", "schema", "resolvers"} | ROWS_AND_RULES,

@@ -432,13 +432,14 @@ def test_times_are_written_for_people(at: str, timezone: str | None, english: st
 def test_preview_writes_every_letter_without_a_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """N5: `cli.py letters preview`; each file is the letter that it is named for, and nothing else is touched."""
+    """N5: `cli.py letters preview`; each file, in VAR_DIR, is the letter that it is named for; no other is touched."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VAR_DIR", "kept")
     assert main(["letters", "preview"]) == 0
-    folder = Path("var/letters")
+    folder = tmp_path / "kept/letters"
     assert capsys.readouterr().out == f"Every letter: {folder / 'index.html'}\n"
     names = {f"{name}.{language}" for name, language in ALL}
-    assert {str(path) for path in Path().rglob("*") if path.is_file()} == {
+    assert {str(path) for path in tmp_path.rglob("*") if path.is_file()} == {
         str(folder / name)
         for name in {"index.html"} | {f"{one}.{form}" for one in names for form in ("eml", "html", "txt")}
     }
