@@ -6,6 +6,7 @@ const COMMON = {
   en: {
     locale: "en-GB",
     failed: "That did not work. Please try again.",
+    again: "Try again",
     headline: "Result",
     overallScoreShown: "Overall score",
     cefr: "CEFR level",
@@ -25,6 +26,7 @@ const COMMON = {
   ja: {
     locale: "ja-JP",
     failed: "うまくいきませんでした。もう一度お試しください。",
+    again: "もう一度試す",
     headline: "試験結果",
     overallScoreShown: "総合評価スコア",
     cefr: "CEFR レベル",
@@ -115,11 +117,18 @@ export function attempt(asker, work) {
     try {
       await work();
     } catch {
-      tell("bad", words.failed);
+      tell("bad", words.failed, ...(asker === document ? [again(work)] : []));
     } finally {
       waiting.delete(asker);
     }
   });
+}
+
+// For what the page itself asked, which no form or button can ask once more.
+function again(work) {
+  const button = element("button", words.again, { type: "button" });
+  button.addEventListener("click", () => attempt(document, work));
+  return button;
 }
 
 export function onClick(button, work) {
