@@ -4,7 +4,9 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MAIL_FROM = "Seiseki <no-reply@seiseki.example>"
 ORGANISATION = "Lanternfield Examinations Board"  # invented, as all of the demo
@@ -37,6 +39,8 @@ class Settings:
     hashing_threads: int = 2
     document_threads: int = 1
     organisation: str = ORGANISATION
+    timezone: str = "UTC"
+    holidays: frozenset[date] = frozenset()
     statements: bool = True
     signing_key: Path | None = None
     signing_cert: Path | None = None
@@ -76,6 +80,8 @@ class Settings:
             hashing_threads=_number(env, "HASHING_THREADS", 2),
             document_threads=_number(env, "DOCUMENT_THREADS", 1),
             organisation=env.get("ORGANISATION", "").strip() or ORGANISATION,
+            timezone=_timezone(env),
+            holidays=_holidays(env),
             statements=_wants_statements(env, production),
             signing_key=_path(env, "SIGNING_KEY"),
             signing_cert=_path(env, "SIGNING_CERT"),
@@ -101,6 +107,25 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     return Path(env[name]).resolve() if env.get(name) else None
+
+
+def _timezone(env: Mapping[str, str]) -> str:
+    name = env.get("BOARD_TIMEZONE") or "UTC"
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"BOARD_TIMEZONE must be an IANA name such as Europe/London, not {name!r}.") from None
+    return name
+
+
+def _holidays(env: Mapping[str, str]) -> frozenset[date]:
+    """The days of a file: one ISO date a line, anything behind a `#` is a remark."""
+    path = _path(env, "HOLIDAYS")
+    words = (line.partition("#")[0].strip() for line in path.read_text("utf-8").splitlines()) if path else ()
+    try:
+        return frozenset(date.fromisoformat(word) for word in words if word)
+    except ValueError as error:
+        raise ValueError(f"HOLIDAYS must name a file with one date a line, such as 2027-01-01: {error}.") from None
 
 
 def _wants_statements(env: Mapping[str, str], production: bool) -> bool:

@@ -1,19 +1,21 @@
-"""In whose name documents are made, where the site is, and the key that signs: set once per process."""
+"""In whose name documents are made, where the site is, when it works, and the key that signs: set once per process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 from documents.signing import Signer, own_signer, signer_of
+from models.working_days import Calendar
 from settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """The organisation, the address of the site, and the signer of statements: None where there are no statements."""
+    """The organisation, the site's address, the working days, and the signer: None where there are no statements."""
 
     organisation: str
     site: str
+    calendar: Calendar
     signer: Callable[[], Signer] | None
 
 
@@ -23,7 +25,8 @@ _office: Office | None = None
 def use(settings: Settings) -> None:
     """Set in whose name this process makes documents; raises ValueError where the key cannot be used."""
     global _office
-    _office = Office(settings.organisation, settings.public_url, _signer(settings))
+    calendar = Calendar(settings.timezone, settings.holidays)
+    _office = Office(settings.organisation, settings.public_url, calendar, _signer(settings))
 
 
 def office() -> Office:
