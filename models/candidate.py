@@ -58,9 +58,10 @@ class Candidate(Table):
 
 # Released at the viewer's moment (R3): decided by the clock, not by when a job ran.
 RELEASED = "result.released_at <= :viewer_at"
-# A share that still counts: not withdrawn, and not past the moment its candidate chose. Once it was told that it has
-# expired it is over for everybody, whatever their clock says: so at most one of a result and an institution is live.
+# A share that still counts: not withdrawn, not merged into another, and not past the moment its candidate chose. Once
+# it was told that it has expired it is over for everybody, whatever their clock says: so at most one of a result and an
+# institution is live.
 LIVE_SHARE = (
-    "share.withdrawn_at IS NULL AND share.expiry_told_at IS NULL"
+    "share.withdrawn_at IS NULL AND share.expiry_told_at IS NULL AND share.merged_into_id IS NULL"
     " AND (share.expires_at IS NULL OR share.expires_at > :viewer_at)"
 )

@@ -17,7 +17,7 @@ OF_RELEASED = f"EXISTS (SELECT 1 FROM result WHERE result.id = share.result_id A
 
 # The shares that stand in the way of another one of the same result to the same institution (S4): the condition of
 # the unique index `share_once`. One that is past its day is told to have expired before there is a new one.
-BLOCKING = "withdrawn_at IS NULL AND expiry_told_at IS NULL"
+BLOCKING = "withdrawn_at IS NULL AND expiry_told_at IS NULL AND merged_into_id IS NULL"
 
 
 class Part(Enum):
@@ -47,6 +47,11 @@ class Share(Table):
     is_read = fields.BooleanField(default=False)
     opened_at = fields.DatetimeField(null=True)
     withdrawn_at = fields.DatetimeField(null=True)
+    # The share that stands for it since two accounts, both of which held the result, were merged.
+    merged_into: fields.ForeignKeyNullableRelation["Share"] = fields.ForeignKeyField(
+        "models.Share", related_name="duplicates", null=True, on_delete=fields.RESTRICT
+    )
+    merged_into_id: UUID | None
     expires_at: datetime | None = fields.DatetimeField(null=True)
     # When the journal was told; expiry itself is by the clock.
     expiry_told_at: datetime | None = fields.DatetimeField(null=True)
@@ -68,6 +73,8 @@ class Share(Table):
     def visible_to(cls, viewer: Viewer) -> Visible["Share"]:
         """One's own, whatever became of them; live ones to the verifier's institution; all, for the board's staff.
 
+        One that another stands for, since two accounts were merged, is shown to the board alone.
+
         A centre's staff see none: where a candidate sends a result is not their business. One whose result is not
         released is seen by the board alone: it would tell the result (R3).
         """
@@ -75,7 +82,7 @@ class Share(Table):
             cls,
             viewer,
             {
-                Kind.CANDIDATE: f"share.candidate_id = :viewer_id AND {OF_RELEASED}",
+                Kind.CANDIDATE: f"share.candidate_id = :viewer_id AND share.merged_into_id IS NULL AND {OF_RELEASED}",
                 Kind.VERIFIER: f"share.institution_id = :viewer_institution_id AND {LIVE_SHARE} AND {OF_RELEASED}",
                 Kind.STAFF: "true" if viewer.is_board else "false",
             },

@@ -176,6 +176,7 @@ REFUSED = {
         "UPDATE staff_user SET centre_id = (SELECT id FROM centre LIMIT 1)",
     ],
     "share_once": [copied("share")],
+    "share_not_merged_into_itself": ["UPDATE share SET merged_into_id = id"],
     "share_expiry_told": ["UPDATE share SET expiry_told_at = now()"],
     "share_read_was_opened": ["UPDATE share SET is_read = true"],
     "share_consent": [
@@ -227,6 +228,7 @@ TAKEN = [
     copied("list_check_batch", first_row="500"),
     "UPDATE staff_user SET role = 'CENTRE', centre_id = (SELECT id FROM centre LIMIT 1)",
     copied("share", withdrawn_at="'infinity'"),
+    copied("share", merged_into_id="(SELECT id FROM share LIMIT 1)"),
     copied("share", expires_at="'infinity'", expiry_told_at="'infinity'"),
     "UPDATE share SET opened_at = sent_at, is_read = true, withdrawn_at = sent_at",
     copied("download_template", institution_id="(SELECT id FROM institution LIMIT 1)"),
