@@ -171,7 +171,7 @@ async def _enter(
     rows = [one for one in read if isinstance(one, EntryRow)]
     async with database.transaction():
         await database.rows("SELECT pg_advisory_xact_lock(:lock)", lock=ONE_AT_A_TIME)
-        new, there, bad = _sorted(rows, await entries.by_keys([row.key for row in rows]))
+        new, there, bad = _sorted(rows, await _known(rows))
         if new:
             confirmations = await _confirmations(new, new_number)
             await _insert(viewer, checks.centres, new, confirmations)
@@ -180,6 +180,22 @@ async def _enter(
     done.bad.extend(bad)
     done.bad.sort(key=lambda one: one.given.line)
     return Entered(done.rows, done.new, there, done.bad)
+
+
+async def _known(rows: Sequence[EntryRow]) -> dict[EntryKey, Row]:
+    """What is there of these rows. An entry that was claimed by another account (A11) is told as it was entered.
+
+    Which of the candidates who are that account now it was entered for is not kept: one who fits the row was it.
+    """
+    known = await entries.by_keys([row.key for row in rows])
+    differing = [row for row in rows if row.key in known and row.differs_from(known[row.key])]
+    if differing:
+        formers = await entries.merged_into([known[row.key]["candidate_id"] for row in differing])
+        for row in differing:
+            there = known[row.key]
+            entered = ({**there, **former} for former in formers.get(there["candidate_id"], ()))
+            known[row.key] = next((one for one in entered if not row.differs_from(one)), there)
+    return known
 
 
 def _sorted(rows: list[EntryRow], known: Mapping[EntryKey, Row]) -> tuple[list[EntryRow], int, list[Bad]]:

@@ -39,3 +39,13 @@ async def by_keys(keys: Sequence[EntryKey]) -> dict[EntryKey, Row]:
         numbers=[key.candidate_number for key in keys],
     )
     return {EntryKey(one["centre"], one["exam"], one["exam_date"], one["candidate_number"]): one for one in found}
+
+
+async def merged_into(candidate_ids: Sequence[UUID]) -> dict[UUID, list[Row]]:
+    """The candidates whose entries went to each of these accounts, as they were entered; for whoever may enter."""
+    found = await database.rows(
+        """SELECT merged_into_id, family_name, given_name, native_name, date_of_birth FROM candidate
+           WHERE merged_into_id = ANY(:ids)""",
+        ids=list(candidate_ids),
+    )
+    return grouped(found, "merged_into_id")

@@ -15,6 +15,7 @@ from resolvers import candidates, claims
 from resolvers.sessions import forget_wrong_passwords
 from tests.client import Client
 from tests.conftest import ControlledClock
+from tests.rows import candidate_row, enter
 from tests.test_register import form
 from tests.world import PASSWORD, SECRET, World, gid
 
@@ -105,6 +106,19 @@ async def test_claiming_twice_tells_so_and_changes_nothing(account: Account, clo
     again = await account.claim()
     assert again["wasAlreadyClaimed"] is True
     assert again["entry"] == first["entry"]
+
+
+async def test_its_centre_can_send_the_same_row_once_more_after_it_was_claimed(account: Account) -> None:
+    """R1, A11: the account spells the name in its own way; a row that says neither is still told."""
+    facts = {"examDate": "2026-10-03", "candidateNumber": account.further.candidate_number, "resultsBy": "2026-11-01"}
+    row = candidate_row() | facts | {"familyName": "TANAKA", "nativeName": "田中 葵"}
+    before = await enter(account.world, [row])
+    await account.claim()
+    again, in_its_way, in_no_way = [
+        await enter(account.world, [row | {"familyName": name}]) for name in ("TANAKA", "Tanaka", "Nakata")
+    ]
+    assert (before.there, again.there, in_its_way.there, in_no_way.there) == (1, 1, 1, 0)
+    assert in_no_way.columns == [(2, "familyName")]
 
 
 async def test_of_two_claims_at_once_one_is_the_first(account: Account) -> None:
