@@ -17,8 +17,9 @@ from engine.events import Batch, Cursor, Hub
 from engine.jobs import Worker
 from mailers.post import post_of
 from models.viewer import Kind, Viewer
-from resolvers import jobs, journal, office, sessions
+from resolvers import jobs, journal, office, result_changes, sessions
 from resolvers.journal import JournalEvent
+from resolvers.result_changes import ResultEvent
 from settings import Settings
 from transport import pages
 from transport.files import serve_file
@@ -40,7 +41,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
     rendering.use_threads(settings.document_threads)
     office.use(settings)
     files.use(settings.files_url, settings.var / "files")
-    services = Services(settings, clock, _hub(settings.database_url, clock))
+    hubs = _hub(settings.database_url, clock), _result_hub(settings.database_url, clock)
+    services = Services(settings, clock, *hubs)
     app = Starlette(
         routes=[
             Route("/graphql", GraphQLOverHTTP(services)),
@@ -83,12 +85,20 @@ def _hub(url: str, clock: Clock) -> Hub[JournalEvent]:
     return Hub(url, journal.CHANNEL, read, lambda ids: sessions.still_valid(ids, clock()))
 
 
+def _result_hub(url: str, clock: Clock) -> Hub[ResultEvent]:
+    async def read(candidate_id: UUID, after: Cursor | None) -> Batch[ResultEvent]:
+        """Events as the candidate may see them."""
+        return await result_changes.read(Viewer(Kind.CANDIDATE, clock(), id=candidate_id), after)
+
+    return Hub(url, result_changes.CHANNEL, read, lambda ids: sessions.still_valid(ids, clock()))
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     services: Services = app.state.services
     settings = services.settings
     assert settings.database_url is not None
-    async with database.opened(settings.database_url, settings.pool_size), services.hub:
+    async with database.opened(settings.database_url, settings.pool_size), services.hub, services.result_hub:
         if not settings.runs_worker:
             yield
             return

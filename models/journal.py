@@ -36,6 +36,29 @@ class JournalEvent(Model):
         table = "journal"
 
 
+class ResultChange(Enum):
+    """What happened to a released result."""
+
+    RELEASED = "RELEASED"
+    AMENDED = "AMENDED"
+    WITHHELD = "WITHHELD"
+    RELEASED_AGAIN = "RELEASED_AGAIN"
+    REVOKED = "REVOKED"
+
+
+class ResultEvent(Model):
+    """One change of a result, for its candidate (see resolvers/result_changes.py). `xid` is as in the journal."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    result_id: UUID = fields.UUIDField()
+    kind = fields.CharEnumField(ResultChange, max_length=20, description="What happened")
+    version = fields.IntField()  # the one that stood after the event
+    happened_at = fields.DatetimeField()
+
+    class Meta:
+        table = "result_event"
+
+
 class JournalReader(Model):
     """How far a reader of the whole journal has come; subscribers and integrators keep their cursors themselves."""
 

@@ -64,6 +64,7 @@ class HolderNotice(Table):
     institution_id: UUID
     change = fields.CharEnumField(Change, max_length=20, description="What ended the version")
     told_at = fields.DatetimeField()
+    # And the column `xid`, added by a migration: users are mailed of what lies behind their place in the journal.
 
     class Meta:
         table = "holder_notice"

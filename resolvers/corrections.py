@@ -16,15 +16,15 @@ from errors import InvalidInput, NotAllowed, Problem, ResultChangedMeanwhile, Re
 from models.base import new_id, required
 from models.candidate import LIVE_SHARE
 from models.grades import Award
-from models.journal import EventKind
+from models.journal import EventKind, ResultChange
 from models.result import Moments, Outcome, ResultStatus, status
 from models.scores import SKILL_COLUMNS
 from models.statement_numbers import CERTIFICATE, new_number
 from models.trail import TrailAct
 from models.version import Change, HolderNotice, ResultVersion
 from models.viewer import Kind, Viewer
-from models.visit import About
-from resolvers import columns, journal, letters, results, trail
+from models.visit import About, Visit
+from resolvers import columns, journal, letters, result_changes, results, trail
 from resolvers.loading import ONE_AT_A_TIME, Checks, ResultRow
 from resolvers.reading import Source, grouped
 from resolvers.rows import Bad, Cells, Given
@@ -33,7 +33,9 @@ KIND = "result_changed"
 LONGEST_REASON = 1000
 # A reader who was under way while a version ended leaves its entry in the trail within this time.
 LATE = timedelta(hours=1)
+LATE_PATH = "job tell late holders"
 EVENTS = {change: EventKind(f"RESULT_{change.value}") for change in Change}
+CHANGES = {change: ResultChange(change.value) for change in Change}
 FROM = {
     Change.AMENDED: {ResultStatus.PENDING, ResultStatus.RELEASED, ResultStatus.WITHHELD},
     Change.WITHHELD: {ResultStatus.RELEASED},
@@ -85,6 +87,16 @@ class Facts:
     skill_scores: Mapping[str, int] = field(default_factory=dict)
     grade: str | None = None
     certificate_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A version that stands no more: whose, of which result, and what ended it."""
+
+    candidate_id: UUID
+    result_id: UUID
+    version: int
+    change: Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,13 +308,13 @@ async def _write(result_id: UUID, new: Mapping[str, Any]) -> None:
 async def _tell(viewer: Viewer, before: Row, change: Change) -> Corrected:
     """Tell the holders of the version that ended, all institutions with a live share, and the candidate."""
     result_id, now = before["id"], viewer.at
-    holders = await trail.holders(result_id, before["version"])
-    await _note_holders(result_id, before["version"], change, holders, now)
-    shares = await _live_shares(result_id, now)
-    without = set(holders) - {institution_id for institution_id, _ in shares}
-    await journal.write_all(EVENTS[change], result_id, [*shares, *((holder, None) for holder in sorted(without))], now)
-    await _write_to_candidate(before["candidate_id"], now)
-    await trail.note(viewer, TrailAct.CHANGED, [About(before["candidate_id"], result_id, before["version"] + 1)])
+    ended = Ended(before["candidate_id"], result_id, before["version"], change)
+    holders = await trail.holders(result_id, ended.version)
+    await _note_holders(viewer, ended, holders)
+    await _tell_by_journal(ended, holders, await _live_shares(result_id, now), now)
+    await result_changes.write(CHANGES[change], [result_id], now)
+    await _write_to_candidate(ended.candidate_id, now)
+    await trail.note(viewer, TrailAct.CHANGED, [About(ended.candidate_id, result_id, ended.version + 1)])
     told = await NOTICES.rows(
         viewer,
         "holder_notice.result_id = :result_id AND holder_notice.version = :version",
@@ -313,32 +325,39 @@ async def _tell(viewer: Viewer, before: Row, change: Change) -> Corrected:
     return Corrected((await results.by_ids(viewer, [result_id]))[result_id], told)
 
 
-async def _note_holders(
-    result_id: UUID, version: int, change: Change, holders: Sequence[UUID], now: datetime
-) -> list[UUID]:
-    """Note that these institutions are told, each once; answers those that had not been."""
+async def _note_holders(viewer: Viewer, ended: Ended, holders: Sequence[UUID]) -> list[UUID]:
+    """Note that these institutions are told, each once, in the trail too; answers those that had not been."""
     found = await database.rows(
         """INSERT INTO holder_notice (id, result_id, version, institution_id, change, told_at)
            SELECT id, :result_id, :version, institution_id, :change, :now
            FROM unnest(:ids::uuid[], :holders::uuid[]) AS told (id, institution_id)
            ON CONFLICT (result_id, version, institution_id) DO NOTHING RETURNING institution_id""",
-        result_id=result_id,
-        version=version,
-        change=change.value,
-        now=now,
+        result_id=ended.result_id,
+        version=ended.version,
+        change=ended.change.value,
+        now=viewer.at,
         ids=[new_id() for _ in holders],
         holders=list(holders),
     )
-    return [notice["institution_id"] for notice in found]
+    told = [notice["institution_id"] for notice in found]
+    await trail.note_told(viewer, About(ended.candidate_id, ended.result_id, ended.version), told)
+    return told
 
 
-async def _live_shares(result_id: UUID, now: datetime) -> list[tuple[UUID, UUID]]:
+async def _tell_by_journal(ended: Ended, holders: Sequence[UUID], shares: Mapping[UUID, UUID], now: datetime) -> None:
+    """An event for each of these holders and shares, unless the institution had it before."""
+    told = [(institution_id, shares.get(institution_id)) for institution_id in sorted({*holders, *shares})]
+    await journal.write_of_version(EVENTS[ended.change], (ended.result_id, ended.version + 1), told, now)
+
+
+async def _live_shares(result_id: UUID, now: datetime) -> dict[UUID, UUID]:
+    """The live share of each institution that has one."""
     found = await database.rows(
         f"SELECT institution_id, id FROM share WHERE result_id = :id AND {LIVE_SHARE} ORDER BY id",
         id=result_id,
         viewer_at=now,
     )
-    return [(share["institution_id"], share["id"]) for share in found]
+    return {share["institution_id"]: share["id"] for share in found}
 
 
 async def _write_to_candidate(candidate_id: UUID, now: datetime) -> None:
@@ -358,19 +377,26 @@ async def tell_late_holders(now: datetime) -> int:
     Their entry in the trail came after the correction had asked who holds it.
     """
     ended = await database.rows(
-        "SELECT result_id, version, ended_by FROM result_version WHERE ended_at > :since ORDER BY ended_at, version",
+        """SELECT entry.candidate_id, result_version.result_id, result_version.version, result_version.ended_by
+           FROM result_version JOIN result ON result.id = result_version.result_id
+           JOIN entry ON entry.id = result.entry_id
+           WHERE result_version.ended_at > :since ORDER BY result_version.ended_at, result_version.version""",
         since=now - LATE,
     )
-    return sum([await _tell_late(one["result_id"], one["version"], Change(one["ended_by"]), now) for one in ended])
+    viewer = Viewer(Kind.WORKER, now, visit=Visit(path=LATE_PATH))
+    versions = [Ended(one["candidate_id"], one["result_id"], one["version"], Change(one["ended_by"])) for one in ended]
+    return sum([await _tell_late(viewer, one) for one in versions])
 
 
-async def _tell_late(result_id: UUID, version: int, change: Change, now: datetime) -> int:
-    holders = await trail.holders(result_id, version)
+async def _tell_late(viewer: Viewer, ended: Ended) -> int:
+    """Note and tell those who have not been; an event only to those who had none: a live share had its own at once."""
+    holders = await trail.holders(ended.result_id, ended.version)
     async with database.transaction():
-        late = await _note_holders(result_id, version, change, holders, now)
+        late = await _note_holders(viewer, ended, holders)
         if late:
-            shares = dict(await _live_shares(result_id, now))
-            await journal.write_all(EVENTS[change], result_id, [(one, shares.get(one)) for one in late], now)
+            shares = await _live_shares(ended.result_id, viewer.at)
+            own = {one: shares[one] for one in late if one in shares}
+            await _tell_by_journal(ended, late, own, viewer.at)
     return len(late)
 
 

@@ -14,10 +14,11 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from engine.events import Batch, Cursor, Hub
+from engine.events import Batch, Cursor, E, Hub
 from errors import CursorNotValid
 from models.journal import EventKind
 from models.viewer import Kind, Viewer
+from models.visit import Version
 from resolvers.reading import SHARES
 
 CHANNEL = "journal"
@@ -53,20 +54,25 @@ async def write(kind: EventKind, institution_id: UUID, share_id: UUID, result_id
     )
 
 
-async def write_all(
-    kind: EventKind, result_id: UUID, shares: Sequence[tuple[UUID, UUID | None]], now: datetime
+async def write_of_version(
+    kind: EventKind, version: Version, shares: Sequence[tuple[UUID, UUID | None]], now: datetime
 ) -> None:
-    """Write one event about a result for each institution and share (None: it holds the result without one)."""
+    """Write for each institution and share (None: it holds the result without one) that this version stands now.
+
+    Each institution is told once of each version, however often and by however many it is tried (a unique index).
+    """
     await database.rows(
         """WITH event AS (INSERT INTO journal (institution_id, kind, share_id, result_id, result_version, happened_at)
-                          SELECT told.institution_id, :kind, told.share_id, result.id, result.version, :now
+                          SELECT told.institution_id, :kind, told.share_id, :result_id, :version, :now
                           FROM unnest(:institutions::uuid[], :shares::uuid[]) AS told (institution_id, share_id)
-                          JOIN result ON result.id = :result_id RETURNING institution_id)
+                          ON CONFLICT (result_id, result_version, institution_id) WHERE kind LIKE 'RESULT%' DO NOTHING
+                          RETURNING institution_id)
            SELECT pg_notify(:channel, institution_id::text) FROM (SELECT DISTINCT institution_id FROM event) AS told""",
         kind=kind.value,
         institutions=[institution_id for institution_id, _ in shares],
         shares=[share_id for _, share_id in shares],
-        result_id=result_id,
+        result_id=version[0],
+        version=version[1],
         now=now,
         channel=CHANNEL,
     )
@@ -116,21 +122,31 @@ def cursor_from(text: str) -> Cursor:
     return int(match[1]), int(match[2])
 
 
-async def follow(viewer: Viewer, hub: Hub[JournalEvent], after: Cursor | None) -> AsyncGenerator[JournalEvent, None]:
-    """Every event of the viewer's institution behind the cursor (or from now on), past ones first, for ever.
+def follow(viewer: Viewer, hub: Hub[JournalEvent], after: Cursor | None) -> AsyncGenerator[JournalEvent, None]:
+    """Every event of the viewer's institution behind the cursor (or from now on); see `follow_topic`.
 
-    Raises StreamEnded when the session ends, SlowSubscriber when events are not taken fast enough.
+    Raises NotLoggedIn or NotAllowed.
     """
     viewer.must_be(Kind.VERIFIER)
     assert viewer.institution_id is not None
-    assert viewer.session_id is not None
-    subscriber = await hub.join(viewer.institution_id, viewer.session_id)
+    return follow_topic(hub, viewer.institution_id, viewer.session_id, after)
+
+
+async def follow_topic(
+    hub: Hub[E], topic_id: UUID, session_id: UUID | None, after: Cursor | None
+) -> AsyncGenerator[E, None]:
+    """Every event of a topic behind the cursor (or from now on), past ones first, for ever.
+
+    Raises StreamEnded when the session ends, SlowSubscriber when events are not taken fast enough.
+    """
+    assert session_id is not None
+    subscriber = await hub.join(topic_id, session_id)
     now = asyncio.get_running_loop().time
     last, is_behind = after or subscriber.since, after is not None
     try:
         while True:
             if is_behind:
-                batch = await hub.read(viewer.institution_id, last)
+                batch = await hub.read(topic_id, last)
                 read_at = now()
             else:
                 read_at, queued = await subscriber.next(last)
@@ -145,4 +161,4 @@ async def follow(viewer: Viewer, hub: Hub[JournalEvent], after: Cursor | None) -
                     yield event
                     last = event.cursor
     finally:
-        hub.leave(viewer.institution_id, subscriber)
+        hub.leave(topic_id, subscriber)

@@ -17,7 +17,6 @@ from engine.database import Row
 from errors import NotAllowed, Unavailable
 from mailers.letters import MOST_LISTED
 from models.institution import APPROVED, Institution
-from models.journal import EventKind
 from models.letter import WAITING
 from models.names import shown_name
 from models.notify import Notify, next_digest
@@ -28,7 +27,6 @@ from resolvers import columns, journal, letters
 
 KIND = "new_shares"
 CORRECTED = "result_corrected"
-NEWS = ("SHARE_SENT", *(kind.value for kind in EventKind if kind.value.startswith("RESULT_")))
 READER = "news"
 SPACING = timedelta(minutes=1)  # between two mails to one user
 
@@ -36,6 +34,9 @@ SPACING = timedelta(minutes=1)  # between two mails to one user
 # the journal instead of going to its end by the index.
 BEHIND = """(journal.xid, journal.id) > (:xid::bigint::text::xid8, :event_id)
             AND journal.xid < pg_snapshot_xmin(pg_current_snapshot())"""
+# Of corrections users are told by the notices: whoever is found late to hold a version gets no second event.
+NOTICES_BEHIND = """holder_notice.xid >= :xid::bigint::text::xid8
+            AND holder_notice.xid < pg_snapshot_xmin(pg_current_snapshot())"""
 
 # Told are active users of approved institutions with an address that takes mail; the others stay due until they are
 # that again. One mail at a time: while the last one waits for its server, what comes is for the next.
@@ -44,10 +45,8 @@ DUE = f"""verifier_user.news_due_at <= :now AND verifier_user.notify <> 'OFF' AN
           AND NOT EXISTS (SELECT 1 FROM letter
                           WHERE letter.verifier_id = verifier_user.id
                           AND letter.kind IN ('{KIND}', '{CORRECTED}') AND {WAITING})"""
-CORRECTIONS = f"""SELECT count(DISTINCT journal.result_id) FROM journal JOIN holder_notice
-    ON holder_notice.result_id = journal.result_id AND holder_notice.institution_id = journal.institution_id
-    AND holder_notice.version = journal.result_version - 1
-    WHERE journal.institution_id = :institution_id AND journal.kind LIKE 'RESULT%' AND {BEHIND}"""
+CORRECTIONS = f"""SELECT count(DISTINCT holder_notice.result_id) FROM holder_notice
+    WHERE holder_notice.institution_id = :institution_id AND {NOTICES_BEHIND}"""
 OF_INSTITUTION = "FROM verifier_user JOIN institution ON institution.id = verifier_user.institution_id"
 
 log = structlog.get_logger()
@@ -79,7 +78,8 @@ async def note(now: datetime) -> None:
 async def _is_anything_behind(place: Row) -> bool:
     return bool(
         await database.rows(
-            f"SELECT 1 FROM journal WHERE {BEHIND} ORDER BY journal.xid, journal.id LIMIT 1",
+            f"""(SELECT 1 FROM journal WHERE {BEHIND} ORDER BY journal.xid, journal.id LIMIT 1) UNION ALL
+                (SELECT 1 FROM holder_notice WHERE {NOTICES_BEHIND} ORDER BY holder_notice.xid LIMIT 1)""",
             xid=place["xid"],
             event_id=place["event_id"],
         )
@@ -101,8 +101,8 @@ async def _note_behind(place: Row, now: datetime) -> None:
     """Everything up to the horizon counts as seen, by the same snapshot that shows what is there."""
     seen = await database.row(
         f"""SELECT {journal.HORIZON} AS horizon, array(
-                SELECT DISTINCT institution_id FROM journal WHERE kind = ANY(:news) AND {BEHIND}) AS institutions""",
-        news=NEWS,
+                SELECT institution_id FROM journal WHERE kind = 'SHARE_SENT' AND {BEHIND}
+                UNION SELECT institution_id FROM holder_notice WHERE {NOTICES_BEHIND}) AS institutions""",
         xid=place["xid"],
         event_id=place["event_id"],
     )

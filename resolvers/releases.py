@@ -13,8 +13,9 @@ from engine.clock import Clock
 from engine.database import Row
 from errors import AlreadyReleased, InvalidInput, NotAllowed, Problem
 from models.base import new_id
+from models.journal import ResultChange
 from models.viewer import Kind, Viewer
-from resolvers import exams, letters
+from resolvers import exams, letters, result_changes
 from resolvers.loading import ONE_AT_A_TIME
 
 KIND = "result_released"
@@ -160,7 +161,7 @@ async def tell_some(now: datetime) -> int | None:
         if not released:
             return None
         receivers = await database.rows(
-            """SELECT candidate.id, candidate.email, candidate.language FROM result
+            """SELECT result.id AS result_id, candidate.id, candidate.email, candidate.language FROM result
                JOIN entry ON entry.id = result.entry_id JOIN candidate ON candidate.id = entry.candidate_id
                WHERE result.id = ANY(:ids) AND candidate.closed_at IS NULL
                AND candidate.registered_at <= greatest(result.released_at, result.loaded_at)""",
@@ -169,4 +170,5 @@ async def tell_some(now: datetime) -> int | None:
         await letters.write_all(
             KIND, [letters.Receiver(one["email"], one["language"], candidate_id=one["id"]) for one in receivers], now
         )
+        await result_changes.write(ResultChange.RELEASED, [one["result_id"] for one in receivers], now)
         return len(receivers)

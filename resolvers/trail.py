@@ -1,12 +1,14 @@
 """The trail: writing who saw or did what, and asking it who holds a version of a result (G1, R11)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 import structlog
 
 from engine import database
+from engine.database import Row
 from engine.together import Together
 from errors import Unavailable
 from models.trail import BOARD_CHAIN, TrailAct
@@ -17,26 +19,80 @@ Entry = dict[str, Any]
 
 log = structlog.get_logger()
 
+OF_ROW = itemgetter("candidate_id", "result_id", "version")
 HOLDING = (TrailAct.READ, TrailAct.OPENED, TrailAct.LOOKED_UP, TrailAct.DOWNLOADED, TrailAct.PULLED)
-INSERT = """
-    INSERT INTO trail (chain, act, at, viewer_kind, viewer_id, institution_id, candidates, results, versions,
-                       path, address, request_id, purpose)
+COLUMNS = """chain, act, at, viewer_kind, viewer_id, institution_id, candidates, results, versions,
+    path, address, request_id, purpose"""
+INSERT = f"""
+    INSERT INTO trail ({COLUMNS})
     VALUES (:chain, :act, :at, :viewer_kind, :viewer_id, :institution_id,
             :candidates::text::uuid[], :results::text::uuid[], :versions::text::int[],
             :path, :address, :request_id, :purpose)"""
 
 
-async def note(viewer: Viewer, act: TrailAct, about: Iterable[About], purpose: str | None = None) -> None:
+async def note(
+    viewer: Viewer,
+    act: TrailAct,
+    about: Iterable[About],
+    purpose: str | None = None,
+    institution_id: UUID | None = None,
+) -> None:
     """Write one entry into the surrounding transaction: what this viewer does with the data of these candidates.
 
-    What it names counts as told: the operation leaves no READ of the same besides.
+    What it names counts as told: the operation leaves no READ of the same besides. The institution is the viewer's
+    own, unless it is one that a candidate gives something to, or takes it from.
     """
     named = Shown()
     for one in about:
         named.add(*one)
-        viewer.visit.noted.add(*one)
+        viewer.visit.noted.add(one)
     if named.candidates or named.results:
-        await _insert([_entry(viewer, act, named, purpose)])
+        await _insert([_entry(viewer, act, named, purpose, institution_id)])
+
+
+async def note_told(viewer: Viewer, about: About, institution_ids: Iterable[UUID]) -> None:
+    """Write into the surrounding transaction that these institutions were told that a version stands no more.
+
+    An entry for each of them, in the chain of whoever tells.
+    """
+    ended = Shown()
+    ended.add(*about)
+    if entries := [_entry(viewer, TrailAct.TOLD, ended, institution_id=told) for told in institution_ids]:
+        await _insert(entries)
+
+
+async def page(viewer: Viewer, select: str, order: str, first: int, named: Mapping[str, Any]) -> list[Row]:
+    """The rows of a statement about results, by one statement that also writes who is shown the first so many of them.
+
+    A second page of an operation is left to `settle`, which knows what both have in common; and so is one whose
+    entry could not be written: it is read again without, and `settle` says so if it still cannot.
+    """
+    if viewer.visit.has_page or viewer.kind is Kind.CANDIDATE:
+        return await database.rows(select, **named)
+    viewer.visit.has_page = True
+    try:
+        found = await _read_and_told(viewer, select, order, {**named, "shown_first": first})
+    except Exception as error:
+        if isinstance(error.__cause__, TimeoutError):
+            raise
+        log.warning("trail.page_read_again", error=type(error).__name__)
+        return await database.rows(select, **named)
+    shown = [OF_ROW(row) for row in found[:first] if row["result_id"] is not None]
+    viewer.visit.noted.update(shown, [(candidate_id, None, None) for candidate_id, _, _ in shown])
+    return found
+
+
+async def _read_and_told(viewer: Viewer, select: str, order: str, named: Mapping[str, Any]) -> list[Row]:
+    statement = f"""
+        WITH page AS MATERIALIZED ({select}), told AS (
+            INSERT INTO trail ({COLUMNS})
+            SELECT :chain::uuid, :act, :at::timestamptz, :viewer_kind, :viewer_id::uuid, :institution_id::uuid,
+                   array_agg(DISTINCT candidate_id), array_agg(result_id), array_agg(version),
+                   :path, :address, :request_id, :purpose
+            FROM (SELECT * FROM page WHERE result_id IS NOT NULL ORDER BY {order} LIMIT :shown_first) AS shown
+            HAVING count(*) > 0)
+        SELECT * FROM page ORDER BY {order}"""
+    return await database.rows(statement, **{**named, **_entry(viewer, TrailAct.READ, Shown())})
 
 
 async def settle(viewers: Iterable[Viewer]) -> None:
@@ -71,7 +127,9 @@ async def _insert(entries: list[Entry]) -> None:
 _readers = Together(_insert)
 
 
-def _entry(viewer: Viewer, act: TrailAct, about: Shown, purpose: str | None = None) -> Entry:
+def _entry(
+    viewer: Viewer, act: TrailAct, about: Shown, purpose: str | None = None, institution_id: UUID | None = None
+) -> Entry:
     """The columns of one entry; never scores, names, secrets or passwords."""
     return {
         "chain": viewer.institution_id or BOARD_CHAIN,
@@ -79,7 +137,7 @@ def _entry(viewer: Viewer, act: TrailAct, about: Shown, purpose: str | None = No
         "at": viewer.at,
         "viewer_kind": _kind(viewer),
         "viewer_id": viewer.id,
-        "institution_id": viewer.institution_id,
+        "institution_id": institution_id or viewer.institution_id,
         "candidates": _array(about.candidates.union(about.results.values())),
         "results": _array(result_id for result_id, _ in about.results),
         "versions": _array(version for _, version in about.results),

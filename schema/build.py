@@ -28,6 +28,7 @@ from schema.photo import PhotoMutation
 from schema.refusals import TYPES, handlers
 from schema.release import ReleaseMutation
 from schema.result import ResultQuery
+from schema.result_change import ResultChangeSubscription
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
 from schema.staff import StaffQuery
@@ -90,7 +91,7 @@ class Mutation(
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(ShareSubscription):
+class Subscription(ShareSubscription, ResultChangeSubscription):
     pass
 
 

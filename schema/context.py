@@ -10,6 +10,7 @@ from engine.events import Hub
 from models.viewer import Viewer
 from resolvers import trail
 from resolvers.journal import JournalEvent
+from resolvers.result_changes import ResultEvent
 from schema.loaders import Loaders
 
 
@@ -36,6 +37,7 @@ class Context:
     viewer: Viewer
     clock: Clock
     hub: Hub[JournalEvent]
+    result_hub: Hub[ResultEvent]
     request_id: str = ""
     production: bool = False
     cost: Cost | None = None

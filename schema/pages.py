@@ -6,13 +6,15 @@ from typing import Annotated, TypeVar
 import strawberry
 from graphql import GraphQLError
 
+from engine.events import Cursor
 from errors import CursorNotValid
-from resolvers import exam_sessions
+from resolvers import exam_sessions, journal
 from resolvers.pages import Place, place_after
 
 P = TypeVar("P")
 
 MOST = 100
+NO_CURSOR = "`after` is not a cursor of this service."
 First = Annotated[int, strawberry.argument(description=f"How many at most, 1 to {MOST}.")]
 After = Annotated[str | None, strawberry.argument(description="A cursor: only what comes after it.")]
 
@@ -51,10 +53,20 @@ def session_place(first: int, after: str | None) -> exam_sessions.SessionPlace:
     return _checked(exam_sessions.place_after, first, after)
 
 
+def journal_place(after: str | None) -> Cursor | None:
+    """The place that a stream of events goes on from; None: from now on."""
+    if after is None:
+        return None
+    try:
+        return journal.cursor_from(after)
+    except CursorNotValid:
+        raise bad_input(NO_CURSOR) from None
+
+
 def _checked(read: Callable[[str | None, int], P], first: int, after: str | None) -> P:
     if not 1 <= first <= MOST:
         raise bad_input(f"`first` must be from 1 to {MOST}.")
     try:
         return read(after, first)
     except CursorNotValid:
-        raise bad_input("`after` is not a cursor of this service.") from None
+        raise bad_input(NO_CURSOR) from None

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import strawberry
 
 from engine.database import Row
-from errors import CursorNotValid
 from models.journal import EventKind
 from models.terms import LONGEST_PURPOSE, LONGEST_REFERENCE, Terms
 from models.viewer import Kind, Viewer
@@ -21,7 +20,7 @@ from schema.context import Info
 from schema.costs import COUNT, PAGE
 from schema.ids import global_id, key_of
 from schema.node import LANGUAGE_DESCRIPTION, Node
-from schema.pages import After, First, PageInfo, bad_input, page_info, place
+from schema.pages import After, First, PageInfo, journal_place, page_info, place
 from schema.refusals import (
     ConsentOutdated,
     InstitutionNotFound,
@@ -384,11 +383,7 @@ class ShareSubscription:
             str | None, strawberry.argument(description="The last `cursor` you have, or the inbox's `liveCursor`.")
         ] = None,
     ) -> AsyncGenerator[NewShare, None]:
-        try:
-            cursor = None if after is None else journal.cursor_from(after)
-        except CursorNotValid:
-            raise bad_input("`after` is not a cursor of this service.") from None
-        async for event in journal.follow(info.context.viewer, info.context.hub, cursor):
+        async for event in journal.follow(info.context.viewer, info.context.hub, journal_place(after)):
             if event.kind is EventKind.SHARE_SENT and event.share is not None:
                 info.context.renew()
                 yield NewShare(

@@ -17,6 +17,7 @@ from models.candidate import Candidate
 from models.consent import CONSENT_VERSION as VERSION
 from models.entry import Centre, Entry
 from models.institution import Institution, InstitutionStatus
+from models.journal import ResultChange
 from models.result import Outcome, Result
 from models.session import EmailChange
 from models.share import Share
@@ -26,7 +27,7 @@ from models.verifier import StaffUser, VerifierUser
 from models.version import Change, HolderNotice, ResultVersion
 from models.viewer import Kind
 from models.visit import About
-from resolvers import trail
+from resolvers import result_changes, trail
 from tests.client import Client
 from tests.events import events
 from tests.printed import fields_of, keys_of_entities
@@ -35,6 +36,7 @@ from tests.world import PASSWORD, SECRET, World, gid
 
 WRONG_PASSWORD = "wrong horse 42"
 LAST = "Othersfamily"  # the candidate of each institution's last share
+LAST_CHANGED = ("result 2", "other result")  # the last change of each candidate's results: its release
 Variables = dict[str, Any]
 Texts = set[str | int]
 
@@ -77,6 +79,7 @@ async def scene_of(world: World) -> Scene:
     await _correction(scene)
     await _letters(scene)
     await _trail(scene)
+    await _changes(scene)
     for name, row in scene.rows.items():
         if isinstance(row, VerifierUser | StaffUser) or name in ("candidate", "other candidate"):
             scene.tokens[name] = await world.token(row)
@@ -204,6 +207,12 @@ async def _trail(scene: Scene) -> None:
     user, result = scene.rows["home user"], scene.rows["result 1"]
     viewer = scene.world.viewer(Kind.VERIFIER, user.id, institution_id=user.institution_id)
     await trail.note(viewer, TrailAct.READ, [About(scene.rows["candidate"].id, result.id, result.version)])
+
+
+async def _changes(scene: Scene) -> None:
+    """That results have changed: last of all, for each candidate, that one was released."""
+    for name, kind in (("result 1", ResultChange.AMENDED), *((name, ResultChange.RELEASED) for name in LAST_CHANGED)):
+        await result_changes.write(kind, [scene.rows[name].id], scene.world.clock())
 
 
 async def _others(scene: Scene) -> None:
@@ -446,6 +455,7 @@ WAYS = {
         "revokeResult(input: $input)", "($input: RevokeResultInput!)", _corrections(4), depth=2
     ),
     "Subscription.newShares": Way('newShares(after: "0.0")'),
+    "Subscription.resultChanges": Way('resultChanges(after: "0.0")'),
 }  # fmt: skip
 
 
@@ -476,11 +486,12 @@ async def told_by(name: str, scene: Scene, app: Starlette, client: Client, asker
 
 
 async def _streamed(app: Starlette, query: str, asker: Asker) -> list[Any]:
-    """What a stream tells until it ends, or until the share that every institution got last."""
+    """What a stream tells until it ends, or until the share or the change that everybody got last."""
     results: list[Any] = []
     async with events(app, query, {}, asker.token) as stream:
         while (result := await stream.next()) is not None:
             results.append(result)
-            if LAST in json.dumps(result):
+            change = (result.get("data") or {}).get("resultChanges")
+            if change["kind"] == "RELEASED" if change else LAST in json.dumps(result):
                 break
     return results

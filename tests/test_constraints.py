@@ -16,6 +16,7 @@ from models.entry import Entry
 from models.institution import Institution
 from models.invitation import Invitation
 from models.join_request import JoinRequest, JoinRequestStatus
+from models.journal import EventKind, JournalEvent
 from models.list_check import ListCheck, ListCheckBatch, ListCheckStatus
 from models.photo import Photo
 from models.release import Release
@@ -196,7 +197,7 @@ REFUSED = {
     ],
     "session_token_is_hashed": ["UPDATE session SET token_hash = 'a token as it was told'"],
     "session_token": [copied("session")],
-    "journal_version_once": [copied("journal", id="999999")],
+    "journal_version_once": ["UPDATE journal SET kind = 'RESULT_REVOKED', result_version = 2"],
     "journal_institution": ["UPDATE journal SET institution_id = gen_random_uuid()"],
     "wrong_tries_subject": [copied("wrong_tries", id="999999")],
     "wrong_tries_counts": ["UPDATE wrong_tries SET in_a_row = -1", "UPDATE wrong_tries SET ever = -1"],
@@ -241,6 +242,8 @@ TAKEN = [
     copied("result_version", version="2"),
     copied("holder_notice", version="2"),
     copied("trail", id="999999"),
+    copied("journal", id="999999"),
+    "UPDATE journal SET kind = 'RESULT_REVOKED', result_version = id",
     copied("trail_seal", id="999999", number="2"),
     "UPDATE letter SET verifier_id = (SELECT id FROM verifier_user LIMIT 1)",
 ]
@@ -287,6 +290,13 @@ async def with_history(result: Result, institution: Institution, now: datetime) 
         reason="A slip",
     )
     await HolderNotice.create(**facts, institution_id=institution.id, change=Change.AMENDED, told_at=now)
+    await JournalEvent.create(
+        institution_id=institution.id,
+        kind=EventKind.RESULT_AMENDED,
+        result_id=result.id,
+        result_version=2,
+        happened_at=now,
+    )
     await Release.create(exam_id=entry.exam_id, exam_date=entry.exam_date, release_at=now, scheduled_at=now)
     await Photo.create(entry_id=entry.id, file="a.jpg", width=10, height=10, size=9, digest=b"d" * 32, added_at=now)
     await TrailEntry.create(

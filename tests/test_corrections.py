@@ -18,7 +18,7 @@ from models.letter import Letter
 from models.notify import Notify
 from models.result import Outcome, Result, SkillScore
 from models.share import Share
-from models.trail import TrailAct
+from models.trail import BOARD_CHAIN, TrailAct
 from models.verifier import StaffUser, VerifierUser
 from models.version import Change, HolderNotice, ResultVersion
 from models.viewer import Kind, Viewer
@@ -98,6 +98,11 @@ class Case:
         """Which institutions were told of the end of which version, and what ended it."""
         notices = await HolderNotice.all().prefetch_related("institution")
         return {(notice.institution.name, notice.version, notice.change) for notice in notices}
+
+    async def told_in_trail(self) -> list[tuple[str, UUID, int]]:
+        """Who told which institution of the end of which version, by the trail."""
+        found = await database.rows("SELECT * FROM trail WHERE act = 'TOLD'")
+        return sorted((one["viewer_kind"], one["institution_id"], *one["versions"]) for one in found)
 
     async def events(self) -> list[tuple[UUID, str, UUID | None, int]]:
         """The journal's events about results, in order."""
@@ -474,7 +479,94 @@ async def test_a_reader_who_was_under_way_while_the_version_ended_is_told_later_
     assert await corrections.tell_late_holders(case.clock() + timedelta(minutes=1)) == 1
     assert await corrections.tell_late_holders(case.clock() + timedelta(minutes=2)) == 0
     assert await case.told() == {("Home University", 1, Change.AMENDED)}
-    assert len(await case.events()) == 2
+    assert await case.told_in_trail() == [("worker", case.home.id, 1)]
+
+
+async def test_a_late_holder_who_had_the_event_gets_no_second_one_and_is_mailed_all_the_same(case: Case) -> None:
+    """R11, N2: the event of the live share had gone by before the notice came."""
+    user = await case.world.verifier(case.home, notify=Notify.AT_ONCE)
+    await case.order("amendResult")
+    await settled()
+    await news.look(case.clock())
+    assert await Letter.filter(verifier_id=user.id, kind=news.CORRECTED).count() == 0
+    await case.holds(case.home, version=1)
+    case.clock.forward(minutes=1)
+    await corrections.tell_late_holders(case.clock())
+    for _ in range(2):
+        await settled()
+        await news.look(case.clock())
+        await database.rows("UPDATE letter SET sent_at = now()")
+        case.clock.forward(minutes=2)
+    users = {("Home University", Notify.AT_ONCE): user}
+    assert await corrected(users) == {("Home University", Notify.AT_ONCE): [1]}
+    assert [(event[0], event[3]) for event in await case.events()] == [(case.home.id, 2)]
+
+
+async def test_a_late_holder_is_told_of_the_end_of_the_version_that_it_had(case: Case) -> None:
+    """R11: not of the version that stands by now."""
+    elsewhere = await case.world.institution("Elsewhere")
+    for name in ("amendResult", "withholdResult"):
+        await case.order(name)
+    await case.holds(elsewhere, version=1)
+    assert await corrections.tell_late_holders(case.clock()) == 1
+    assert [event for event in await case.events() if event[0] == elsewhere.id] == [
+        (elsewhere.id, "RESULT_AMENDED", None, 2)
+    ]
+    assert await case.told_in_trail() == [("worker", elsewhere.id, 1)]
+
+
+async def test_each_late_holder_is_told_once_however_many_workers_look_at_the_same_moment(case: Case) -> None:
+    """R11: notice, event and trail; some have a live share, and so had the event already."""
+    late = [await case.world.institution() for _ in range(12)]
+    for institution in late[:6]:
+        await case.world.share(case.result, institution)
+    for name in ("amendResult", "withholdResult"):
+        await case.order(name)
+    for institution in late:
+        await case.holds(institution, version=1)
+        await case.holds(institution, version=2)
+    told = await asyncio.gather(*[corrections.tell_late_holders(case.clock()) for _ in range(8)])
+    assert sum(told) == 24
+    assert await HolderNotice.all().count() == 24
+    once = sorted((one.id, version) for one in late for version in (1, 2))
+    assert sorted((id, version) for _, id, version in await case.told_in_trail()) == once
+    shown = sorted((id, version - 1) for id, _, _, version in await case.events() if id != case.home.id)
+    assert shown == once
+
+
+@pytest.mark.parametrize("name", ORDERS)
+async def test_who_was_told_stands_in_the_trail_once_for_each_institution(name: str, case: Case) -> None:
+    """R11, G1: those who hold the version that ended, by the one who corrected it; others with a share are not told."""
+    other = await case.world.institution("Reader")
+    await case.world.share(case.result, await case.world.institution("Has not looked"))
+    for institution in (case.home, other):
+        await case.holds(institution)
+    if name == "releaseResultAgain":
+        await Result.filter(id=case.result.id).update(withheld_at=case.clock())
+    await case.order(name)
+    assert await case.told_in_trail() == sorted([("staff", case.home.id, 1), ("staff", other.id, 1)])
+    entries = await database.rows("SELECT * FROM trail WHERE act = 'TOLD'")
+    assert {(*one["candidates"], *one["results"], one["chain"]) for one in entries} == {
+        (case.candidate.id, case.result.id, BOARD_CHAIN)
+    }
+
+
+async def test_the_candidate_reads_in_the_access_log_who_was_told_and_when(
+    client: Client, world: World, clock: ControlledClock
+) -> None:
+    """R11, S11: a line for each of them, beside what they had read."""
+    case = await case_of(world, clock)
+    await case.holds(case.home)
+    clock.forward(minutes=5)
+    await case.order("amendResult")
+    own = client.as_(await world.token(case.candidate))
+    query = "{ me { accessLog { edges { node { act by at version times institution { name } result { id } } } } } }"
+    log = (await own.ask(query))["me"]["accessLog"]["edges"]
+    (told,) = [edge["node"] for edge in log if edge["node"]["act"] == "TOLD"]
+    assert told == {
+        "act": "TOLD", "by": "Home University", "at": "2026-11-22T09:05:00+00:00", "version": 1, "times": 1,
+        "institution": {"name": "Home University"}, "result": {"id": gid(case.result)},
+    }  # fmt: skip
 
 
 # ---- at once, and killed

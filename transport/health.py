@@ -16,7 +16,8 @@ async def healthz(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Ready: the database is reached and migrated, the listener is connected, and the process is not going down."""
     services = request.app.state.services
-    checks = {"listener": services.hub.connected, "draining": not services.draining.is_set()}
+    listens = services.hub.connected and services.result_hub.connected
+    checks = {"listener": listens, "draining": not services.draining.is_set()}
     try:
         checks["migrated"] = not await pending()
         checks["database"] = bool(await database.rows("SELECT 1"))

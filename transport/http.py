@@ -85,6 +85,7 @@ class GraphQLOverHTTP:
             await asking.viewer_for(request, self.services, token),
             self.services.clock,
             self.services.hub,
+            self.services.result_hub,
             request_id=request_id(request),
             production=self.services.settings.production,
             cost=operation.cost,

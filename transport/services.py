@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from engine.clock import Clock
 from engine.events import Hub
 from resolvers.journal import JournalEvent
+from resolvers.result_changes import ResultEvent
 from settings import Settings
 from transport.gates import Gate
 
@@ -17,6 +18,7 @@ class Services:
     settings: Settings
     clock: Clock
     hub: Hub[JournalEvent]
+    result_hub: Hub[ResultEvent]
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     operations: Gate = field(init=False)
     streams: Gate = field(init=False)

@@ -77,6 +77,7 @@ class Connection:
             await asking.viewer_for(self.request, self.services, self.token),
             self.services.clock,
             self.services.hub,
+            self.services.result_hub,
             request_id=request_id(self.request),
             production=self.services.settings.production,
             cost=operation.cost,
