@@ -89,7 +89,7 @@ async def _withdraw(candidate_id: UUID, now: datetime) -> int:
 
 
 async def _erase(candidate_id: UUID, now: datetime) -> None:
-    """Erase address, password, sessions, links, letters and photos; the files of photos go after the commit.
+    """Erase address, password, wrong tries, sessions, links, letters and photos; the files of photos go after the commit.
 
     The entries are held, as by whoever keeps a photo: one that comes in meanwhile is erased too, or not kept.
     """
@@ -100,5 +100,6 @@ async def _erase(candidate_id: UUID, now: datetime) -> None:
     )
     for photo in erased:
         await enqueue(photos.DELETE, {"file": photo["file"]}, f"{photos.DELETE} {photo['file']}")
+    await sessions.forget_wrong_passwords(candidate_id)
     for statement in ERASED:
         await database.rows(statement, id=candidate_id, **({"now": now} if ":now" in statement else {}))

@@ -99,6 +99,40 @@ async def test_no_column_of_any_table_holds_the_address_but_the_last_letter(life
     assert await tables_with("new@mail.example") == set()
 
 
+async def test_wrong_tries_to_log_in_are_forgotten(life: Life) -> None:
+    """G2, A4: of every number, and of all together; those of others stay, and so do those with a Secret Number (A1)."""
+    nobody, other = life.client.as_(None), await life.world.entry()
+    for entry in (life.entry, await life.world.entry(life.candidate), other):
+        await nobody.order("logIn", "", idNumber=entry.id_number, password="wrong 12345")
+    await nobody.order("register", "", **form(other.id_number, "0000"))
+    assert await counted() == {"log-in candidate": 3, "log-in all numbers": 2, "secret number": 1}
+    await life.close()
+    assert await counted() == {"log-in candidate": 1, "log-in all numbers": 1, "secret number": 1}
+
+
+async def counted() -> dict[str, int]:
+    """How many names of each kind have wrong tries."""
+    found = await database.rows("SELECT kind, count(*) AS names FROM wrong_tries GROUP BY kind")
+    return {row["kind"]: row["names"] for row in found}
+
+
+async def test_a_letter_that_a_job_wrote_meanwhile_is_not_sent_and_goes(life: Life, clock: ControlledClock) -> None:
+    """G2: the job had read the address before the closing; the letter is gone even if its worker comes by only once."""
+    receiver = letters.Receiver("aoi@mail.example", "en", candidate_id=life.candidate.id)
+    await life.close()
+    async with database.transaction():
+        late = await letters.write("password_changed", receiver, {"account": "CANDIDATE"}, clock())
+    sent: list[Any] = []
+
+    async def send(mail: Any) -> None:
+        sent.append(mail)
+
+    assert await letters.deliver(late, send, "http://testserver", clock()) is None
+    assert sent == []
+    assert not await Letter.exists(id=late)
+    assert await Letter.filter(kind="account_closed").count() == 1
+
+
 async def tables_with(text: str) -> set[str]:
     tables = await database.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     found = set()
@@ -273,7 +307,7 @@ async def test_a_second_closing_that_waited_finds_it_closed(life: Life, monkeypa
 
 async def everything() -> dict[str, list[str]]:
     """Every row of every table that closing touches."""
-    tables = "candidate letter share journal session email_change password_reset photo trail pgqueuer entry"
+    tables = "candidate letter share journal session email_change password_reset photo trail pgqueuer entry wrong_tries"
     return {
         table: [row["t"] for row in await database.rows(f"SELECT t::text AS t FROM {table} AS t ORDER BY 1")]
         for table in tables.split()
