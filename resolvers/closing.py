@@ -89,7 +89,7 @@ async def _withdraw(candidate_id: UUID, now: datetime) -> int:
 
 
 async def _erase(candidate_id: UUID, now: datetime) -> None:
-    """Erase address, password, wrong tries, sessions, links, letters and photos; the files of photos go after the commit.
+    """Erase address, passwords and tries, sessions, links, letters and photos; files of photos go after the commit.
 
     The entries are held, as by whoever keeps a photo: one that comes in meanwhile is erased too, or not kept.
     """
