@@ -2,6 +2,7 @@
 
 import csv
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -11,10 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck
-from hypothesis import given as given_by
-from hypothesis import settings as effort
-from hypothesis import strategies as st
 from pypdf import PdfReader
 
 import cli
@@ -193,16 +190,11 @@ async def test_entering_leaves_a_trail(there: World) -> None:
     assert set(trail["candidates"]) == {one.id for one in await Candidate.all()}
 
 
-@given_by(st.permutations(range(8)), st.integers(0, 8))
-@effort(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_rows_in_any_order_cut_anywhere_and_then_whole_end_alike(
-    there: World, order: list[int], cut: int
-) -> None:
-    """R1: each is entered once, and the whole once more changes nothing."""
+@pytest.mark.parametrize("cut", range(9))
+async def test_rows_in_any_order_cut_anywhere_and_then_whole_end_alike(there: World, cut: int) -> None:
+    """R1: each is entered once, and the whole once more changes nothing; for every cut another order."""
     rows = [candidate_row(number) for number in range(1, 7)] + [candidate_row(1), candidate_row(8, centre="XX1")]
-    shuffled = [rows[place] for place in order]
-    await Entry.all().delete()
-    await Candidate.filter(registered_at=None).delete()
+    shuffled = random.Random(cut).sample(rows, len(rows))
     told = [*(await enter(there, shuffled[:cut])).new, *(await enter(there, rows)).new]
     stored = {entry.id_number: entry.secret_hash for entry in await Entry.all()}
     assert stored == {one.id_number: sealed_secret(one.id_number, one.secret_number) for one in told}
