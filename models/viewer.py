@@ -26,6 +26,9 @@ class Kind(Enum):
     WORKER = "worker"
 
 
+CANDIDATE = Kind.CANDIDATE  # found in the enumeration each time, it takes longer than the rest of `saw`
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """Who is asking, since when (`at`, UTC), and from where; made once per request and again for every event."""
@@ -45,8 +48,8 @@ class Viewer:
 
     def saw(self, candidate_id: UUID, result_id: UUID | None = None, version: int | None = None) -> None:
         """Keep for the trail whose data this viewer is shown; candidates, who see their own, leave none."""
-        if self.kind is not Kind.CANDIDATE:
-            self.visit.shown.add(candidate_id, result_id, version)
+        if self.kind is not CANDIDATE:
+            self.visit.shown.append((candidate_id, result_id, version))
 
     @property
     def named(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 Version = tuple[UUID, int]  # a result's id, and which version of it
+Seen = tuple[UUID, UUID | None, int | None]  # what `About` holds
 
 
 class About(NamedTuple):
@@ -29,12 +30,6 @@ class Shown:
         else:
             self.results[(result_id, version)] = candidate_id
 
-    def beside(self, other: "Shown") -> "Shown":
-        """What is here and not there; a candidate who is named with a result is not named alone."""
-        results = {version: candidate for version, candidate in self.results.items() if version not in other.results}
-        known = {*self.results.values(), *other.results.values(), *other.candidates}
-        return Shown(self.candidates - known, results)
-
 
 @dataclass(slots=True, eq=False)
 class Visit:
@@ -42,11 +37,18 @@ class Visit:
 
     path: str = ""
     request_id: str = ""
-    shown: Shown = field(default_factory=Shown)
-    noted: Shown = field(default_factory=Shown)
+    shown: list[Seen] = field(default_factory=list)  # as it comes, often the same; sorted out in the end
+    noted: set[Seen] = field(default_factory=set)
+    has_page: bool = False  # whether a statement that reads a page was given an entry to write
 
     def take(self) -> Shown:
-        """What has yet to be left in the trail; from now on nothing has been shown."""
-        left = self.shown.beside(self.noted)
-        self.shown, self.noted = Shown(), Shown()
+        """What has yet to be left in the trail; from now on nothing has been shown.
+
+        A candidate who is named with a result is not named alone.
+        """
+        left = Shown()
+        for one in set(self.shown) - self.noted:
+            left.add(*one)
+        left.candidates.difference_update(left.results.values(), [candidate_id for candidate_id, _, _ in self.noted])
+        self.shown, self.noted, self.has_page = [], set(), False
         return left

@@ -183,17 +183,19 @@ async def _pages(viewer: Viewer, owner: str, ids: Sequence[UUID], place: Place) 
 async def inbox(viewer: Viewer, place: Place, status: str | None = None) -> Inbox:
     """A page of the shares to the verifier's institution, newest first; `status` is READ, UNREAD or None.
 
-    Page and journal position come from one snapshot: what is not on the page comes after the position.
+    Page and journal position come from one snapshot: what is not on the page comes after the position. The same
+    statement leaves the page in the trail.
     """
     visible = Share.visible_to(viewer)
     read = {"READ": "share.is_read", "UNREAD": "NOT share.is_read"}.get(status or "", "true")
-    found = await database.rows(
+    found = await trail.page(
+        viewer,
         f"""SELECT now_at.position, page.* FROM (SELECT {journal.HORIZON} AS position) AS now_at LEFT JOIN LATERAL (
                 {SHARES.select} WHERE {visible} AND {read} AND {place.condition("share.sent_at", "share.id")}
                 ORDER BY share.sent_at DESC, share.id DESC LIMIT :limit) AS page ON true""",
-        limit=place.first + 1,
-        **place.named,
-        **visible.named,
+        "sent_at DESC, share_id DESC",
+        place.first,
+        {"limit": place.first + 1, **place.named, **visible.named},
     )
     shares = [row for row in found if row["share_id"] is not None]
     return Inbox(page_of(shares, place.first), found[0]["position"])

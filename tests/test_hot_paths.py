@@ -42,10 +42,10 @@ async def shared(world: World, count: int, institution: Institution) -> None:
         await world.share(await world.result(), institution)
 
 
-async def test_a_page_of_the_inbox_takes_three_statements_for_five_shares_and_for_fifty(
+async def test_a_page_of_the_inbox_takes_two_statements_for_five_shares_and_for_fifty(
     client: Client, world: World, statements: Statements
 ) -> None:
-    """V1, G1: the session; the page with candidates, results, skill scores and the place in the journal; the trail."""
+    """V1, G1: the session; the page with candidates, results, skill scores, the place in the journal and the trail."""
     institution = await world.institution()
     verifier = client.as_(await world.token(await world.verifier(institution)))
     for more, shown in ((5, 5), (45, 50), (1, 50)):
@@ -53,9 +53,10 @@ async def test_a_page_of_the_inbox_takes_three_statements_for_five_shares_and_fo
         sent, answer = await counted(statements, verifier, PAGE % "")
         assert len(answer["inbox"]["edges"]) == shown
         assert len(answer["inbox"]["edges"][-1]["node"]["result"]["skillScores"]) == 5
-        assert sent == 3, statements.sent
+        assert sent == 2, statements.sent
+        assert "INSERT INTO trail" in statements.sent[1]
     sent, _ = await counted(statements, verifier, PAGE % "totalCount unreadCount")
-    assert sent == 5, statements.sent  # and one for each count
+    assert sent == 4, statements.sent  # and one for each count
 
 
 async def test_own_results_take_four_statements_for_one_and_for_twenty(

@@ -104,6 +104,40 @@ async def test_what_is_asked_ten_times_in_one_request_stands_there_once(office: 
     assert entry["candidates"] == [(await candidate_of(result)).id]
 
 
+async def test_pages_of_one_request_leave_each_result_once(office: Office, world: World) -> None:
+    """The statement that reads a page writes its entry; what else the request shows is told beside it, and no more."""
+    shown = [await world.result() for _ in range(4)]
+    for result in shown:
+        await world.share(result, office.institution)
+    node = "{ edges { node { result { headline } } } }"
+    query = f"""query ($old: ID!, $new: ID!) {{ a: inbox(first: 2) {node} b: inbox(first: 3) {node}
+        c: inbox(first: 2) {node} old: result(id: $old) {{ id }} new: result(id: $new) {{ id }} }}"""
+    await office.client.ask(query, old=gid(shown[0]), new=gid(shown[3]))
+    page, *others = [entry["results"] for entry in await entries()]
+    told = [one for some in others for one in some]
+    assert sorted([*page, *told]) == sorted(result.id for result in shown)
+    assert len(others) == 1
+
+
+async def test_a_page_tells_of_nobody_behind_its_end(office: Office, world: World) -> None:
+    """One more row is read than is shown, to know whether there are more."""
+    for _ in range(4):
+        await world.share(await world.result(), office.institution)
+    shown, after = [], None
+    for first, expected in ((1, 1), (2, 2), (2, 1)):
+        last = await last_id()
+        query = "query ($first: Int!, $after: String) { inbox(first: $first, after: $after) { %s } }"
+        inside = "edges { node { result { id } } } pageInfo { endCursor }"
+        answer = (await office.client.ask(query % inside, first=first, after=after))["inbox"]
+        after = answer["pageInfo"]["endCursor"]
+        (entry,) = await entries(last)
+        told = [gid(await Result.get(id=id)) for id in entry["results"]]
+        assert sorted(told) == sorted(edge["node"]["result"]["id"] for edge in answer["edges"])
+        assert len(told) == len(entry["candidates"]) == expected
+        shown += told
+    assert len(set(shown)) == 4
+
+
 async def test_candidates_leave_no_trail_with_their_own_data(client: Client, world: World) -> None:
     result = await world.result()
     await world.share(result, await world.institution())
