@@ -73,9 +73,14 @@ def confirm_address(envelope: Envelope, link: str) -> Mail:
     return _mail("confirm_address", envelope, link=link)
 
 
-def password_reset(envelope: Envelope, link: str) -> Mail:
+def password_reset(envelope: Envelope, link: str, account: Account = Account.CANDIDATE) -> Mail:
     """The link to set a new password (A5)."""
-    return _mail("password_reset", envelope, link=link)
+    return _mail("password_reset", envelope, link=link, account=account)
+
+
+def user_invited(envelope: Envelope, institution: str, link: str) -> Mail:
+    """To a new user of an institution's account: the link to set the first password (U2)."""
+    return _mail("user_invited", envelope, institution=institution, link=link)
 
 
 def password_changed(envelope: Envelope, changed_at: datetime, account: Account = Account.CANDIDATE) -> Mail:

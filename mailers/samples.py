@@ -11,6 +11,7 @@ SITE = "https://results.example"
 SECRET = "uhXJ0a1T4pOq7vQb2Z5c9w"  # noqa: S105  # opens nothing
 INBOX, STOP = f"{SITE}/inbox", f"{SITE}/unsubscribe/{SECRET}"
 RESULTS = f"{SITE}/results"
+INSTITUTION = "Aoba Gakuin University, Faculty of Letters"
 EXAMS = {"C1 Advanced": 64, "B2 First": 41, "B2 First for Schools": 9, "A2 Key": 1}
 
 
@@ -42,6 +43,8 @@ def _told(period: Period, by_exam: Mapping[str, int]) -> Callable[[Envelope], Ma
 SAMPLES: dict[str, Callable[[Envelope], Mail]] = {
     "confirm_address": lambda to: letters.confirm_address(to, f"{SITE}/confirm-email#{SECRET}"),
     "password_reset": lambda to: letters.password_reset(to, f"{SITE}/reset-password#{SECRET}"),
+    "password_reset-verifier": lambda to: letters.password_reset(to, f"{SITE}/set-password#{SECRET}", Account.VERIFIER),
+    "user_invited": lambda to: letters.user_invited(to, INSTITUTION, f"{SITE}/set-password#{SECRET}"),
     "password_changed": lambda to: letters.password_changed(to, AT),
     "password_changed-verifier": lambda to: letters.password_changed(to, AT, Account.VERIFIER),
     "password_changed-staff": lambda to: letters.password_changed(to, AT, Account.STAFF),

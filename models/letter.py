@@ -8,12 +8,16 @@ from tortoise import fields
 
 from models.base import Table
 from models.candidate import Candidate
-from models.session import EMAIL_CHANGE_VALID, RESET_VALID
+from models.session import EMAIL_CHANGE_VALID, INVITATION_VALID, RESET_VALID
 from models.verifier import VerifierUser
 from models.viewer import Kind, Viewer, Visible, visible
 
 # How long after it was written the link of a letter works; the others hold none, or one that does not end.
-LINK_VALID = {"password_reset": RESET_VALID, "confirm_address": EMAIL_CHANGE_VALID}
+LINK_VALID = {
+    "password_reset": RESET_VALID,
+    "confirm_address": EMAIL_CHANGE_VALID,
+    "user_invited": INVITATION_VALID,
+}
 # Letters about the very address that they go to: no other ever gets them.
 OF_ONE_ADDRESS = frozenset({"address_changed", "confirm_address", "account_closed"})
 # Letters to an address that nobody keeps: their rows go as soon as they were sent or refused.

@@ -28,7 +28,7 @@ def password_problems(password: str, again: str, personal: Iterable[str] = ()) -
         (len(password) <= LONGEST, TOO_LONG),
         (letters >= 1, "The password needs at least one letter."),
         (digits >= 2, "The password needs at least 2 digits."),  # the rule itself says two
-        (not _is_personal(password, personal), "The password may not be your ID Number, your name or your e-mail."),
+        (not is_personal(password, personal), "The password may not be your ID Number, your name or your e-mail."),
         (password.lower() not in breached(), "The password is on a list of passwords that attackers try first."),
     ]
     problems = [Problem("password", message) for kept, message in rules if not kept]
@@ -49,7 +49,8 @@ def breached() -> frozenset[str]:
     return frozenset(Path(__file__).with_name("breached_passwords.txt").read_text("utf-8").split())
 
 
-def _is_personal(password: str, personal: Iterable[str]) -> bool:
+def is_personal(password: str, personal: Iterable[str]) -> bool:
+    """Whether a password is one of these, however it is written."""
     forms = {folded(text).replace(" ", "") for text in personal if len(text) <= LONGEST_TYPED}
     return folded(password).replace(" ", "") in forms - {""}
 

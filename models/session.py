@@ -116,6 +116,16 @@ def email_change_of(token: str) -> UUID | None:
     return _id_of("email-change", token)
 
 
+def verifier_link_token(link_id: UUID) -> str:
+    """The token of a link by which a user of an institution sets a password."""
+    return _token("verifier-link", link_id)
+
+
+def verifier_link_of(token: str) -> UUID | None:
+    """The link that a token belongs to; None for anything we did not make."""
+    return _id_of("verifier-link", token)
+
+
 def _token(purpose: str, id: UUID) -> str:
     """Sealed with the service's key for one purpose, so it need not be stored to be mailed again."""
     return base64.urlsafe_b64encode(id.bytes + keys.seal(purpose, str(id))).decode()

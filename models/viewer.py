@@ -41,6 +41,7 @@ class Viewer:
     session_id: UUID | None = None
     session_ends_at: datetime | None = None
     is_primary: bool = False
+    is_reader: bool = False  # of an institution's users: may read and open shares, and nothing else
     is_board: bool = False  # of staff: the board's; else they work for the centre
     centre_id: UUID | None = None
     language: str = "en"  # the account's, or else the one that the client likes best (A12)
@@ -68,6 +69,19 @@ class Viewer:
         if self.kind is not kind:
             raise NotAllowed
         return self.id
+
+    def must_be_officer(self) -> UUID:
+        """The id of an institution's user who may do more than read (U2); raises NotLoggedIn or NotAllowed."""
+        if self.is_reader and not self.is_primary:
+            raise NotAllowed
+        return self.must_be(Kind.VERIFIER)
+
+    def must_be_primary(self) -> UUID:
+        """The id of an institution's Primary User (U1); raises NotLoggedIn or NotAllowed."""
+        user_id = self.must_be(Kind.VERIFIER)
+        if not self.is_primary:
+            raise NotAllowed
+        return user_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from engine.jobs import Job, Schedule
-from resolvers import corrections, letters, news, notices, photos, purges, releases, seals, shares
+from resolvers import corrections, letters, news, notices, password_links, photos, purges, releases, seals, shares
 
 SCHEDULES = [
     Schedule("tell of new shares", "* * * * * */3", news.look),
@@ -29,5 +29,6 @@ def jobs(send: letters.Send, public_url: str, mail_seconds: float) -> list[Job]:
     return [
         Job(letters.JOB, letter),
         Job(notices.LOCKED, notices.write_of_lock),
+        Job(password_links.FORGOTTEN, password_links.write_reset),
         Job(photos.DELETE, photos.delete),
     ]

@@ -8,7 +8,7 @@ from uuid import UUID
 from engine.database import Row
 from mailers import letters
 from mailers.letters import Account, Corrections, Envelope, Mail, News, Period
-from models.session import email_change_token, reset_token
+from models.session import email_change_token, reset_token, verifier_link_token
 from models.verifier import unsubscribe_token
 
 Facts = Mapping[str, Any]
@@ -25,8 +25,19 @@ def composed(letter: Row, public_url: str) -> Mail:
 
 
 def _password_reset(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    if "link_id" in facts:
+        return letters.password_reset(envelope, _set_password(facts, public_url), Account.VERIFIER)
     token = reset_token(UUID(facts["reset_id"]))
     return letters.password_reset(envelope, f"{public_url}/reset-password#{token}")
+
+
+def _set_password(facts: Facts, public_url: str) -> str:
+    """Where a user of an institution sets a password."""
+    return f"{public_url}/set-password#{verifier_link_token(UUID(facts['link_id']))}"
+
+
+def _user_invited(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.user_invited(envelope, facts["institution"], _set_password(facts, public_url))
 
 
 def _confirm_address(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
@@ -83,6 +94,7 @@ def _result_corrected(envelope: Envelope, facts: Facts, public_url: str) -> Mail
 
 KINDS: dict[str, Compose] = {
     "password_reset": _password_reset,
+    "user_invited": _user_invited,
     "confirm_address": _confirm_address,
     "address_changed": _address_changed,
     "account_closed": _account_closed,

@@ -25,6 +25,13 @@ async def use(table: str, link_id: UUID, now: datetime) -> Row:
     return used
 
 
+async def end_of_user(verifier_id: UUID, now: datetime) -> None:
+    """End the open links of an institution's user, to set the first password or another one."""
+    await database.rows(
+        "UPDATE verifier_link SET used_at = :now WHERE verifier_id = :id AND used_at IS NULL", now=now, id=verifier_id
+    )
+
+
 async def end(candidate_id: UUID, now: datetime, *tables: str) -> None:
     """End a candidate's open links, of these kinds or of all."""
     for table in tables or VALID:

@@ -26,7 +26,8 @@ STATES = {"PARKED": "letter.parked_at IS NOT NULL", "REFUSED": "letter.refused_a
 # Links that were used, or ended: by another one, or with the address that they were mailed to.
 LINK_USED = """(
     EXISTS (SELECT 1 FROM password_reset WHERE id = (letter.facts ->> 'reset_id')::uuid AND used_at IS NOT NULL)
-    OR EXISTS (SELECT 1 FROM email_change WHERE id = (letter.facts ->> 'change_id')::uuid AND used_at IS NOT NULL))"""
+    OR EXISTS (SELECT 1 FROM email_change WHERE id = (letter.facts ->> 'change_id')::uuid AND used_at IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM verifier_link WHERE id = (letter.facts ->> 'link_id')::uuid AND used_at IS NOT NULL))"""
 WITHOUT_LOG_IN = {VerifierStatus.REMOVED.value, VerifierStatus.DEACTIVATED.value}
 
 

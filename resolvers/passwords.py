@@ -5,9 +5,9 @@ from uuid import UUID
 
 from engine import database, hashing
 from engine.database import Row
-from errors import InvalidInput, NotLoggedIn, WrongPassword
+from errors import InvalidInput, NotLoggedIn, Problem, WrongPassword
 from models.base import required
-from models.passwords import forms_of_name, password_problems
+from models.passwords import LONGEST, forms_of_name, is_personal, password_problems
 from models.viewer import Kind, Viewer
 from resolvers import links, notices, sessions
 
@@ -15,7 +15,9 @@ OWNERS = {
     Kind.CANDIDATE: """SELECT given_name, family_name, native_name, email,
                        array(SELECT id_number FROM entry WHERE entry.candidate_id = candidate.id) AS numbers
                        FROM candidate WHERE id = :id""",
-    Kind.VERIFIER: "SELECT name, email FROM verifier_user WHERE id = :id",
+    Kind.VERIFIER: """SELECT verifier_user.name, verifier_user.email, institution.name AS institution_name,
+                      institution.department FROM verifier_user
+                      JOIN institution ON institution.id = verifier_user.institution_id WHERE verifier_user.id = :id""",
     Kind.STAFF: "SELECT name, email FROM staff_user WHERE id = :id",
 }
 
@@ -23,7 +25,11 @@ OWNERS = {
 async def check(kind: Kind, account_id: UUID, password: str, again: str) -> None:
     """Raises InvalidInput if the account may not have this password (A2)."""
     owner = required(await database.row(OWNERS[kind], id=account_id))
-    if problems := password_problems(password, again, _personal(kind, owner)):
+    problems = password_problems(password, again, _personal(kind, owner))
+    office = [owner["institution_name"], owner["department"] or ""] if kind is Kind.VERIFIER else []
+    if len(password) <= LONGEST and is_personal(password, office):
+        problems.append(Problem("password", "The password may not be the name of your institution."))
+    if problems:
         raise InvalidInput(problems)
 
 
@@ -70,5 +76,7 @@ async def settle(kind: Kind, account_id: UUID, now: datetime, kept: UUID | None 
     )
     if kind is Kind.CANDIDATE:
         await links.end(account_id, now)
+    if kind is Kind.VERIFIER:
+        await links.end_of_user(account_id, now)
     await notices.password_changed(kind, account_id, now)
     return len(ended)

@@ -10,6 +10,7 @@ KEPT_DAYS = {
     "session": 30,  # after it ended
     "password_reset": 30,
     "email_change": 30,
+    "verifier_link": 30,
     "letter": 90,  # after it was sent or refused; a parked one waits for staff
     "last letter": 30,  # to the address of a closed account, if it was parked
     "tries": 2,  # after the window of a rate; wrong tries that count for ever stay
@@ -22,6 +23,7 @@ PURGES = {
         SELECT id FROM session WHERE used_at < :before OR ended_at < :before LIMIT {MOST_AT_ONCE})""",
     "password_reset": "DELETE FROM password_reset WHERE asked_at < :before",
     "email_change": "DELETE FROM email_change WHERE asked_at < :before",
+    "verifier_link": "DELETE FROM verifier_link WHERE asked_at < :before",
     "letter": f"""DELETE FROM letter WHERE id IN (
         SELECT id FROM letter WHERE NOT ({WAITING}) AND parked_at IS NULL
         AND coalesce(sent_at, refused_at) < :before LIMIT {MOST_AT_ONCE})""",

@@ -14,7 +14,7 @@ from errors import LoginLocked, TooManyTries, WrongLogin, WrongPassword
 from models.base import required
 from models.entry import written_id_number
 from models.session import IDLE, LONGEST, Session
-from models.verifier import StaffRole
+from models.verifier import StaffRole, VerifierRole
 from models.viewer import Kind, Viewer
 from resolvers import notices, one_time_codes
 
@@ -62,7 +62,8 @@ SESSION_JOINS = """
     LEFT JOIN staff_user ON staff_user.id = session.staff_id"""
 
 OWNER = f"""SELECT session.id, session.candidate_id, session.verifier_id, session.staff_id, session.created_at,
-                   session.used_at, verifier_user.institution_id, verifier_user.is_primary, staff_user.role,
+                   session.used_at, verifier_user.institution_id, verifier_user.is_primary,
+                   verifier_user.role AS verifier_role, staff_user.role,
                    staff_user.centre_id, coalesce(candidate.language, verifier_user.language) AS language
                    {SESSION_JOINS}"""
 
@@ -232,6 +233,7 @@ def _viewer(found: Row, now: datetime, address: str, language: str) -> Viewer:
         session_id=found["id"],
         session_ends_at=found["created_at"] + LONGEST,
         is_primary=bool(found["is_primary"]),
+        is_reader=found["verifier_role"] == VerifierRole.READER.value,
         is_board=found["role"] == StaffRole.BOARD.value,
         centre_id=found["centre_id"],
         language=found["language"] or language,

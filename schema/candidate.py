@@ -158,7 +158,7 @@ class RequestPasswordResetInput:
     id_number: str = strawberry.field(description="ID Number of any of the account's entries.")
 
 
-@strawberry.type(description="The answer is the same whether or not the ID Number is registered.")
+@strawberry.type(description="The answer is the same whether or not there is such an account.")
 class PasswordResetRequested:
     message: str = strawberry.field(description="What happens now, in the viewer's language, fit to be shown.")
 

@@ -457,8 +457,9 @@ async def test_mail_whose_link_was_used_or_ended_is_not_sent_again(board: Client
 
 
 def test_links_end_as_candidates_are_told() -> None:
-    """A5, A9: 60 minutes and 24 hours."""
-    assert {"password_reset": timedelta(minutes=60), "confirm_address": timedelta(hours=24)} == LINK_VALID
+    """A5, A9, U2: 60 minutes, 24 hours and 7 days."""
+    of_users = {"user_invited": timedelta(days=7)}
+    assert {"password_reset": timedelta(minutes=60), "confirm_address": timedelta(hours=24)} | of_users == LINK_VALID
 
 
 @pytest.mark.parametrize("kind", ["password_changed", *sorted(OF_ONE_ADDRESS)])

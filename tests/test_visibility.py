@@ -39,6 +39,7 @@ WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions", "Mutation.enterCand
 # Paths that answer without knowing who asks, and hold no rows.
 PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-email", "/inbox", "/check"} | {
     "/results",
+    "/set-password",
     "/unsubscribe/{token:path}",
     "/files/{kind}/{token}",  # its situations are in test_files.py and test_photos.py
     "/files/new-photo/{token}",

@@ -29,6 +29,7 @@ def routes() -> list[BaseRoute]:
     """
     return [
         _page("reset-password"),
+        _page("set-password"),
         _page("confirm-email"),
         _page("check"),
         _page("inbox", lambda settings: settings.inbox_url),
