@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from engine import database, rendering
 from models.candidate import Candidate
+from models.entry import Entry
 from models.institution import Institution
 from models.result import Outcome, Result
 from models.session import Session
@@ -295,6 +296,20 @@ async def put_off(given: Given, now: datetime) -> None:
     await Result.all().update(released_at=now + timedelta(days=1))
 
 
+async def never_released(given: Given, now: datetime) -> None:
+    await Result.all().update(released_at=None)
+
+
+async def claimed_by_another(given: Given, now: datetime) -> None:
+    """A11: the entry went to another account; as after a closing and a new Secret Number."""
+    other = await World(lambda: now).candidate()
+    await Entry.all().update(candidate_id=other.id)
+
+
+async def without_downloads(given: Given, now: datetime) -> None:
+    await Share.all().update(allows_downloads=False)
+
+
 async def withdrawn(given: Given, now: datetime) -> None:
     await Share.all().update(withdrawn_at=now)
 
@@ -321,9 +336,11 @@ async def nothing(given: Given, now: datetime) -> None:
         ("candidate", nothing, 200), ("candidate", logged_out, 404), ("candidate", closed, 404),
         ("candidate", idle, 404), ("candidate", withheld, 404), ("candidate", revoked, 404),
         ("candidate", put_off, 404), ("candidate", withdrawn, 200), ("candidate", suspended, 200),
+        ("candidate", never_released, 404), ("candidate", claimed_by_another, 404),
         ("verifier", nothing, 200), ("verifier", logged_out, 404), ("verifier", withheld, 404),
         ("verifier", revoked, 404), ("verifier", withdrawn, 404), ("verifier", expired, 404),
-        ("verifier", removed, 404), ("verifier", suspended, 404),
+        ("verifier", removed, 404), ("verifier", suspended, 404), ("verifier", put_off, 404),
+        ("verifier", never_released, 404), ("verifier", without_downloads, 404),
     ],
 )  # fmt: skip
 async def test_address_serves_what_its_session_may_see_at_that_moment(
