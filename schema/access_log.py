@@ -9,6 +9,7 @@ import strawberry
 
 from engine.database import Row
 from models.names import shown_name
+from models.viewer import Kind
 from resolvers.pages import Page, cursor_of
 from schema import institution, result
 from schema.context import Info
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from schema.result import Result
 
 STAFF = {"staff": "Staff of the exam board", "centre": "Staff of an exam centre", "worker": "The exam board's service"}
+OWN = "You"
 
 
 @strawberry.enum(description="What was done with a candidate's data.")
@@ -37,7 +39,7 @@ class AccessAct(Enum):
 @strawberry.type(description="One line of the access log.")
 class Access:
     act: AccessAct = strawberry.field(description="What was done.")
-    by: str = strawberry.field(description="Who did it, to be shown: the institution's name, or which staff.")
+    by: str = strawberry.field(description="Who did it, to be shown: the institution's name, which staff, or `You`.")
     at: datetime = strawberry.field(description="When, UTC; of several times, the first.")
     last_at: datetime = strawberry.field(description="The last of several times, UTC.")
     times: int = strawberry.field(
@@ -78,6 +80,8 @@ class Access:
 
 
 def _by(row: Row) -> str:
+    if row["viewer_kind"] == Kind.CANDIDATE.value:  # whatever institution it was about
+        return OWN
     if row["institution_name"] is not None:
         return shown_name(row["institution_name"], row["department"])
     return STAFF.get(row["viewer_kind"], "Somebody who is no user of an institution")

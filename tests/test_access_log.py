@@ -129,6 +129,16 @@ async def test_staff_are_told_by_whose_they_are_and_not_by_name(
     assert (line["by"], line["institution"], line["result"], line["version"]) == (by, None, None, None)
 
 
+async def test_what_candidates_did_themselves_is_told_as_theirs(
+    own: Client, world: World, candidate: Candidate, institution: Institution
+) -> None:
+    """S11: nobody is frightened by a stranger who is none, or takes an institution for the one who did it."""
+    for institution_id in (None, institution.id):
+        viewer = world.viewer(Kind.CANDIDATE, candidate.id, institution_id=institution_id)
+        await trail.note(viewer, TrailAct.CHANGED, [About(candidate.id)])
+    assert [line["by"] for line in await lines(own)] == ["You", "You"]
+
+
 async def test_nobody_reads_of_other_candidates(
     own: Client, world: World, candidate: Candidate, result: Result, institution: Institution
 ) -> None:
