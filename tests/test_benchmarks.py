@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from benchmarks import database, driver, measure, processes, report
+from benchmarks import database, driver, measure, processes, report, trail
 from benchmarks.cases import CASES, Case
 from benchmarks.data import Size
 from benchmarks.measure import Effort
@@ -55,6 +55,18 @@ async def test_every_case_is_measured_and_reported(server_url: str, name: str, t
     assert [case.title in table for case in CASES] == [True] * len(CASES)
     assert len(alert.last) == SHORT.alerts
     assert "4 dashboards, 2 times" in report.alert(alert)
+
+
+async def test_the_same_page_is_measured_with_the_trail_and_without(server_url: str, name: str, tmp_path: Path) -> None:
+    """G1: without it nothing is written; with it, an entry for every page."""
+    async with database.fresh_copy(server_url, name, TINY, system_clock()) as url:
+        costs = await trail.measure(url, tmp_path, TINY, pairs=1)
+        connection = await asyncpg.connect(url)
+        written = await connection.fetchval("SELECT count(*) FROM trail")
+        await connection.close()
+    assert written == sum(2 * max(trail.PAGES, clients * 2) for clients in costs)  # one pair is to warm up
+    assert [len(cost.with_it) for cost in costs.values()] == [1] * len(costs)
+    assert "(1 pairs)" in trail.report(costs)
 
 
 async def test_data_are_kept_until_what_they_depend_on_changes(server_url: str, name: str) -> None:
