@@ -37,8 +37,12 @@ class Table:
         # What cannot be decoded stays what it is, for its own row to be told and written out again unchanged.
         text = io.TextIOWrapper(self.raw, ENCODINGS[encoding], errors="surrogateescape", newline="")
         self.reader = csv.reader(text)
-        self.headings = self._next() or []
-        self.columns = _columns(self.headings, columns, required)
+        try:
+            self.headings = self._next() or []
+            self.columns = _columns(self.headings, columns, required)
+        except TableNotReadable:
+            self.raw.close()
+            raise
 
     def __enter__(self) -> "Table":
         return self

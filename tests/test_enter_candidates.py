@@ -1,12 +1,16 @@
 """Entering candidates (R1): in an order and by a file, each once, with numbers that are told once."""
 
+import argparse
 import csv
+import io
 import os
 import random
 import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import pytest
 from pypdf import PdfReader
 
 import cli
+from commands import enter as enter_command
 from engine import database
 from models.candidate import Candidate
 from models.entry import ID_NUMBER, SECRET_NUMBER, Centre, Entry, sealed_secret
@@ -211,7 +216,26 @@ async def files(there: World, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How the command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+async def run(settings: Settings, *arguments: str) -> Done:
+    """The command, in this process: starting one takes longer than what is looked at."""
+    parser = argparse.ArgumentParser()
+    enter_command.add_to(parser.add_subparsers())
+    options = parser.parse_args(arguments)
+    with redirect_stdout(io.StringIO()) as stdout, redirect_stderr(io.StringIO()) as stderr:
+        status = await options.run(options, settings)
+    return Done(status, stdout.getvalue(), stderr.getvalue())
+
+
+def typed(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command as it is typed, in a process of its own."""
     return subprocess.run(
         [sys.executable, "cli.py", *arguments], env=environment(settings), cwd=ROOT, text=True, capture_output=True,
@@ -240,7 +264,7 @@ async def test_the_command_enters_a_file_and_writes_confirmations_for_us_alone(f
     """R1: what is wrong goes into a file to be mended; the numbers go into one that nobody else may read."""
     rows = [candidate_row(1), candidate_row(2, examDate="2026-13-01"), candidate_row(3)]
     file, out = write(files / "in.csv", rows), files / "out.csv"
-    done = run(settings, "enter", str(file), "--confirmations", str(out))
+    done = typed(settings, "enter", str(file), "--confirmations", str(out))
     assert (done.returncode, done.stdout.splitlines()[0]) == (1, "3 rows: 2 entered, 0 there already, 1 not taken")
     assert "line 3, examDate:" in done.stderr
     assert out.stat().st_mode & 0o777 == 0o600
@@ -254,11 +278,10 @@ async def test_the_command_enters_a_file_and_writes_confirmations_for_us_alone(f
     assert [(one["candidateNumber"], one["reason"][:9]) for one in table(bad)] == [("0002", "examDate:")]
     mended = bad.read_text("utf-8").replace("2026-13-01", "2026-09-20")
     bad.write_text(mended, "utf-8")
-    assert run(settings, "enter", str(bad), "--confirmations", str(out)).returncode == 0
+    assert (await run(settings, "enter", str(bad), "--confirmations", str(out))).returncode == 0
     assert [one["candidateNumber"] for one in table(out)] == ["0001", "0003", "0002"]
-    assert run(settings, "enter", str(file), "--confirmations", str(out)).stdout.startswith(
-        "3 rows: 0 entered, 2 there"
-    )
+    again = await run(settings, "enter", str(file), "--confirmations", str(out))
+    assert again.stdout.startswith("3 rows: 0 entered, 2 there")
     assert len(table(out)) == 3
 
 
@@ -273,7 +296,7 @@ async def test_the_command_reads_what_offices_write(
     rows = [candidate_row(1, nativeName=name), candidate_row(2, nativeName="?BAD?")]
     file = write(files / "in.csv", rows, codec)
     file.write_bytes(file.read_bytes().replace(b"?BAD?", b"\xff\xfe\xfd"))
-    done = run(settings, "enter", str(file), "--encoding", option, "--confirmations", str(files / "out.csv"))
+    done = await run(settings, "enter", str(file), "--encoding", option, "--confirmations", str(files / "out.csv"))
     assert done.stdout.startswith("2 rows: 1 entered, 0 there already, 1 not taken"), done.stderr
     assert (await Candidate.get()).native_name == name
     assert b"\xff\xfe\xfd" in (files / "in.bad.csv").read_bytes()
@@ -293,7 +316,7 @@ async def test_a_file_that_is_none_is_told_before_anything_is_done(
 ) -> None:
     """R1."""
     (files / "in.csv").write_text(text, "utf-8")
-    done = run(settings, "enter", str(files / "in.csv"), "--confirmations", str(files / "out.csv"))
+    done = await run(settings, "enter", str(files / "in.csv"), "--confirmations", str(files / "out.csv"))
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
@@ -305,7 +328,7 @@ async def test_headings_may_be_written_as_people_write_them(files: Path, setting
     names = ["Centre", "exam code", "EXAM_DATE", "Candidate-Number", "family name", "given_name", "Date of birth"]
     text = ",".join(names) + "\n" + ",".join(row.values()) + "\n,,,,,,\nJP901,C1_ADVANCED\n"
     (files / "in.csv").write_text(text, "utf-8")
-    done = run(settings, "enter", str(files / "in.csv"), "--confirmations", str(files / "out.csv"))
+    done = await run(settings, "enter", str(files / "in.csv"), "--confirmations", str(files / "out.csv"))
     assert done.stdout.startswith("2 rows: 1 entered, 0 there already, 1 not taken")
     assert "line 4, This row has 2 cells" in done.stderr
 
@@ -313,7 +336,7 @@ async def test_headings_may_be_written_as_people_write_them(files: Path, setting
 async def test_confirmations_are_never_added_to_another_file(files: Path, settings: Settings) -> None:
     """R1: it would be written over."""
     other = write(files / "out.csv", [{"precious": "1"}])
-    done = run(settings, "enter", str(write(files / "in.csv", [candidate_row(1)])), "--confirmations", str(other))
+    done = await run(settings, "enter", str(write(files / "in.csv", [candidate_row(1)])), "--confirmations", str(other))
     assert done.returncode == 2
     assert table(other) == [{"precious": "1"}]
     assert await Entry.all().count() == 0
@@ -325,7 +348,7 @@ async def test_confirmations_are_printed_by_centre_and_session_for_us_alone(file
     rows = [candidate_row(number, examDate=day) for number, day in enumerate(days, start=1)]
     out, folder = files / "out.csv", files / "pdf"
     command = ("enter", str(write(files / "in.csv", rows)), "--confirmations", str(out), "--pdf", str(folder))
-    done = run(settings, *command)
+    done = await run(settings, *command)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == f"2 PDFs in {folder}"
     pdfs = sorted(folder.iterdir())
@@ -353,7 +376,7 @@ async def test_killed_in_the_middle_and_run_again_ends_as_if_it_had_not_been(fil
         counted = await model.all().count()
         assert 0 < counted < 6_000
         assert counted % 1_000 == 0
-        done = run(settings, *command)
+        done = typed(settings, *command)
         assert done.returncode == 0, done.stderr
         assert f"{counted} there already" in done.stdout
         assert await model.all().count() == 6_000
