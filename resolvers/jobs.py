@@ -13,7 +13,7 @@ SCHEDULES = [
     Schedule("seal the trail", "* * * * * */5", seals.seal),
     Schedule("find letters without a job", "* * * * *", letters.find_forgotten),
     Schedule("tell of expired shares", "* * * * *", shares.tell_expired),
-    Schedule("tell of released results", "* * * * *", releases.tell),
+    Schedule("tell of released results", "* * * * * */5", releases.tell),
     Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
     Schedule("purge", "17 3 * * *", purges.purge),
     Schedule("purge forgotten photos", "37 3 * * *", photos.purge),
