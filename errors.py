@@ -93,11 +93,12 @@ class RegistrationLocked(Refusal):
 
 
 class TooManyTries(Refusal):
-    """A limit of rate was reached. `retry_after` is a moment in UTC."""
+    """A limit of rate was reached. `retry_after` is a moment in UTC; `limit` names it where there are several."""
 
-    def __init__(self, retry_after: datetime) -> None:
+    def __init__(self, retry_after: datetime, limit: str | None = None) -> None:
         super().__init__(Sentence.of("Too many tries. Try again after {retry_after}.", retry_after=retry_after))
         self.retry_after = retry_after
+        self.limit = limit
 
 
 class AlreadyRegistered(Refusal):

@@ -2,7 +2,7 @@
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -37,6 +37,11 @@ class Attempt:
         return self.lock.ever is not None and self.ever > self.lock.ever
 
     @property
+    def is_used_up(self) -> bool:
+        """Whether there are no more tries left in this lifetime, this one counted."""
+        return self.lock.ever is not None and self.ever >= self.lock.ever
+
+    @property
     def is_refused(self) -> bool:
         """Whether nothing may be compared: closed, or locked before this try."""
         return self.is_closed or self.in_a_row > self.lock.tries
@@ -59,12 +64,13 @@ class Attempt:
 
     async def right(self) -> None:
         """The try was right: forget the wrong ones in a row, and do not count this one."""
-        await right(self.lock, [self.subject])
+        await _right(self.lock, [self.subject], [self.subject])
 
 
 TAKE = """
     INSERT INTO wrong_tries AS t (kind, subject, in_a_row, ever, locked_until, last_at)
-    SELECT :kind, subject, count, least(count, :tries::int), CASE WHEN count >= :tries THEN :locks_until::timestamptz END, :now::timestamptz
+    SELECT :kind, subject, count, least(count, :tries::int),
+           CASE WHEN count >= :tries THEN :locks_until::timestamptz END, :now::timestamptz
     FROM unnest(:subjects::bytea[], :counts::int[]) AS wanted (subject, count)
     ON CONFLICT (kind, subject) DO UPDATE SET
         in_a_row = CASE WHEN t.locked_until <= :now THEN 0 ELSE t.in_a_row END + excluded.in_a_row,
@@ -103,13 +109,24 @@ def _attempt(lock: Lock, row: Row, count: int) -> Attempt:
     return Attempt(lock, row["subject"], row["in_a_row"], row["ever"], row["locked_until"], count)
 
 
-async def right(lock: Lock, subjects: Sequence[bytes]) -> None:
-    """A try against each of these was right: forget the wrong ones in a row, and do not count that one."""
+async def right(lock: Lock, names: Iterable[str], among: Iterable[str]) -> None:
+    """A try against each of these was right: forget the wrong ones in a row, and do not count that one.
+
+    The others among which they are, all counted in this transaction, are written as well, as they were: so it takes as
+    long whichever was right.
+    """
+    await _right(lock, [_subject(lock, name) for name in names], [_subject(lock, name) for name in among])
+
+
+async def _right(lock: Lock, subjects: Sequence[bytes], among: Sequence[bytes]) -> None:
     await database.rows(
-        """UPDATE wrong_tries SET in_a_row = 0, locked_until = NULL, ever = greatest(ever - 1, 0)
-           WHERE kind = :kind AND subject = ANY(:subjects)""",
+        """UPDATE wrong_tries SET in_a_row = CASE WHEN subject = ANY(:subjects) THEN 0 ELSE in_a_row END,
+               locked_until = CASE WHEN subject = ANY(:subjects) THEN NULL ELSE locked_until END,
+               ever = CASE WHEN subject = ANY(:subjects) THEN greatest(ever - 1, 0) ELSE ever END
+           WHERE kind = :kind AND subject = ANY(:among)""",
         kind=lock.kind,
         subjects=list(subjects),
+        among=list(among),
     )
 
 

@@ -50,7 +50,7 @@ class Terms:
             if text and len(text) > longest:
                 told = "`{field}` may have at most {longest} characters."
                 yield Problem(path, Sentence.of(told, field=path, longest=longest))
-            if text and not _is_one_plain_line(text):
+            if text and not is_one_plain_line(text):
                 told = "`{field}` must be one line of text without control characters."
                 yield Problem(path, Sentence.of(told, field=path))
         if self.expires_at is not None and (fault := _fault_of(self.expires_at, now)):
@@ -61,7 +61,8 @@ def _kept(text: str | None) -> str | None:
     return unicodedata.normalize("NFC", text).strip() or None if text else None
 
 
-def _is_one_plain_line(text: str) -> bool:
+def is_one_plain_line(text: str) -> bool:
+    """Whether a text has neither line ends nor signs that make it look like another."""
     return not any(unicodedata.category(sign) in REFUSED_SIGNS or sign in TURNING_SIGNS for sign in text)
 
 

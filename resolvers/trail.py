@@ -61,6 +61,19 @@ async def note_told(viewer: Viewer, about: About, institution_ids: Iterable[UUID
         await _insert(entries)
 
 
+async def note_look_up(viewer: Viewer, about: Iterable[About], purpose: str, asked: int, missed: int) -> None:
+    """Write one entry into the surrounding transaction: so many were looked up for this purpose (V3).
+
+    It names those that were told; of those that did not match it tells how many, where it says on which path.
+    """
+    told = Shown()
+    for one in about:
+        told.add(*one)
+        viewer.visit.noted.add(one)
+    path = f"{viewer.visit.path}: {missed} of {asked} not matched"
+    await _insert([_entry(viewer, TrailAct.LOOKED_UP, told, purpose) | {"path": path}])
+
+
 async def page(viewer: Viewer, select: str, order: str, first: int, named: Mapping[str, Any]) -> list[Row]:
     """The rows of a statement about results, by one statement that also writes who is shown the first so many of them.
 
