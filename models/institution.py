@@ -31,6 +31,8 @@ class InstitutionStatus(Enum):
     MERGED = "MERGED"
 
 
+# The one rule by which an institution sees anything, and is found and sent to (O3): whatever is let in on its behalf
+# (users, links, files, streams, mails, and keys and webhooks too) asks this.
 APPROVED = "institution.status = 'APPROVED'"
 
 
@@ -55,6 +57,7 @@ class Institution(Table):
     applied_at = fields.DatetimeField()
     approved_at = fields.DatetimeField(null=True)
     suspended_at = fields.DatetimeField(null=True)
+    suspension_reason = fields.TextField(null=True)
     # The account that a duplicate's users and shares went to.
     merged_into: fields.ForeignKeyNullableRelation["Institution"] = fields.ForeignKeyField(
         "models.Institution", related_name="duplicates", null=True, on_delete=fields.RESTRICT

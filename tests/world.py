@@ -147,7 +147,7 @@ class World:
         )
 
     async def verifier(self, institution: Institution | None = None, **facts: Any) -> VerifierUser:
-        """An active verifier with PASSWORD; the first of an institution is its Primary User if told so."""
+        """An active verifier with PASSWORD; the first of an institution is its Primary User, a later one if told so."""
         institution = institution or await self.institution()
         number = self._next()
         defaults: dict[str, Any] = {
@@ -159,7 +159,13 @@ class World:
         }
         chosen = await news.starting(institution, self.clock(), facts.pop("notify", None))
         chosen |= {"removed_at": self.clock()} if facts.get("status") is VerifierStatus.REMOVED else {}
-        return await VerifierUser.create(institution_id=institution.id, **defaults | chosen | facts)
+        facts = defaults | chosen | facts
+        primaries = VerifierUser.filter(institution_id=institution.id, is_primary=True, status=VerifierStatus.ACTIVE)
+        facts.setdefault("is_primary", facts["status"] is VerifierStatus.ACTIVE and not await primaries.exists())
+        async with database.transaction():
+            if facts["is_primary"] and facts["status"] is VerifierStatus.ACTIVE:
+                await primaries.update(is_primary=False)
+            return await VerifierUser.create(institution_id=institution.id, **facts)
 
     async def remove(self, user: Any) -> None:
         """Remove a user from their institution's account now."""
