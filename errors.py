@@ -151,6 +151,33 @@ class InstitutionNotFound(Refusal):
     message = "There is no such institution that can receive results."
 
 
+class ApplicationNotFound(Refusal):
+    message = "There is no such application."
+
+
+class AlreadyDecided(Refusal):
+    """Somebody has decided it before. `decided_at` is a moment in UTC."""
+
+    def __init__(self, decision: str, decided_at: datetime) -> None:
+        told = "This was decided already, on {decided_at}: {decision}."
+        super().__init__(Sentence.of(told, decided_at=decided_at, decision=Sentence.of(decision.lower())))
+        self.decision = decision
+        self.decided_at = decided_at
+
+
+class AlreadyInvited(Refusal):
+    """The address was invited within 30 days, by whomever (S7). `invited_at` is a moment in UTC."""
+
+    def __init__(self, invited_at: datetime) -> None:
+        told = "This address was invited already, on {invited_at}. It can be invited again after 30 days."
+        super().__init__(Sentence.of(told, invited_at=invited_at))
+        self.invited_at = invited_at
+
+
+class InvitationsDeclined(Refusal):
+    message = "The institution does not want to be invited at this address."
+
+
 class ConsentOutdated(Refusal):
     """The consent sentence has changed since it was shown (S3): show the current one and ask again."""
 

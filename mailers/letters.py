@@ -83,6 +83,41 @@ def user_invited(envelope: Envelope, institution: str, link: str) -> Mail:
     return _mail("user_invited", envelope, institution=institution, link=link)
 
 
+def application_confirm(envelope: Envelope, link: str) -> Mail:
+    """To an applicant: confirm the address (O2). Nothing in it was written by whoever gave the address."""
+    return _mail("application_confirm", envelope, link=link)
+
+
+def application_known(envelope: Envelope, link: str) -> Mail:
+    """To whoever has an account already: no other one was applied for (O2)."""
+    return _mail("application_known", envelope, link=link)
+
+
+def application_received(envelope: Envelope, institution: str, due_on: date) -> Mail:
+    """To an applicant whose address is confirmed: by when the board means to decide (O2)."""
+    return _mail("application_received", envelope, institution=institution, due_on=due_on)
+
+
+def application_refused(envelope: Envelope, institution: str, reason: str) -> Mail:
+    """To an applicant: refused, and why (O2)."""
+    return _mail("application_refused", envelope, institution=institution, reason=reason)
+
+
+def application_approved(envelope: Envelope, institution: str, link: str) -> Mail:
+    """To an applicant: the account is open, and the link to set the first password (O2)."""
+    return _mail("application_approved", envelope, institution=institution, link=link)
+
+
+def institution_invited(envelope: Envelope, candidate: str, link: str) -> Mail:
+    """To an institution that a candidate could not find (S7): the candidate's name, and nothing of a result."""
+    return _mail("institution_invited", envelope, candidate=candidate, link=link)
+
+
+def institution_joined(envelope: Envelope, institution: str, link: str) -> Mail:
+    """To a candidate: an institution that was invited has an account (S7)."""
+    return _mail("institution_joined", envelope, institution=institution, link=link)
+
+
 def password_changed(envelope: Envelope, changed_at: datetime, account: Account = Account.CANDIDATE) -> Mail:
     """Security notice: the password is a new one (A9, N1)."""
     return _mail("password_changed", envelope, changed_at=changed_at, account=account)

@@ -28,12 +28,12 @@ def news(period: Period, by_exam: Mapping[str, int]) -> News:
         for place, title in enumerate(titles[:MOST_LISTED])
     ]
     count = len(titles)
-    return News("Aoba Gakuin University, Faculty of Letters", "Asia/Tokyo", period, count, [*by_exam.items()], latest)
+    return News(INSTITUTION, "Asia/Tokyo", period, count, [*by_exam.items()], latest)
 
 
 def corrections(period: Period, count: int) -> Corrections:
     """Results that were corrected after an institution had read them."""
-    return Corrections("Aoba Gakuin University, Faculty of Letters", period, count)
+    return Corrections(INSTITUTION, period, count)
 
 
 def _told(period: Period, by_exam: Mapping[str, int]) -> Callable[[Envelope], Mail]:
@@ -45,6 +45,13 @@ SAMPLES: dict[str, Callable[[Envelope], Mail]] = {
     "password_reset": lambda to: letters.password_reset(to, f"{SITE}/reset-password#{SECRET}"),
     "password_reset-verifier": lambda to: letters.password_reset(to, f"{SITE}/set-password#{SECRET}", Account.VERIFIER),
     "user_invited": lambda to: letters.user_invited(to, INSTITUTION, f"{SITE}/set-password#{SECRET}"),
+    "application_confirm": lambda to: letters.application_confirm(to, f"{SITE}/confirm-email#{SECRET}"),
+    "application_known": lambda to: letters.application_known(to, INBOX),
+    "application_received": lambda to: letters.application_received(to, INSTITUTION, date(2026, 11, 27)),
+    "application_refused": lambda to: letters.application_refused(to, INSTITUTION, "The site names no such faculty."),
+    "application_approved": lambda to: letters.application_approved(to, INSTITUTION, f"{SITE}/set-password#{SECRET}"),
+    "institution_invited": lambda to: letters.institution_invited(to, "Aoi Tanaka", f"{SITE}/apply#{SECRET}"),
+    "institution_joined": lambda to: letters.institution_joined(to, INSTITUTION, RESULTS),
     "password_changed": lambda to: letters.password_changed(to, AT),
     "password_changed-verifier": lambda to: letters.password_changed(to, AT, Account.VERIFIER),
     "password_changed-staff": lambda to: letters.password_changed(to, AT, Account.STAFF),

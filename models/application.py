@@ -1,14 +1,19 @@
 """Applications for an account of an institution (O2)."""
 
-from datetime import date
+from datetime import date, timedelta
 from enum import Enum
 from uuid import UUID
 
 from tortoise import fields
 
+from engine import keys
 from models.base import Table
 from models.institution import Institution
 from models.viewer import Kind, Viewer, Visible, visible
+
+
+CONFIRM_VALID = timedelta(days=7)
+CONFIRM = "application"
 
 
 class ApplicationStatus(Enum):
@@ -39,7 +44,7 @@ class Application(Table):
     due_on: date | None = fields.DateField(null=True)
     decided_at = fields.DatetimeField(null=True)
     decided_by: UUID | None = fields.UUIDField(null=True)
-    reason = fields.TextField(null=True)
+    reason: str | None = fields.TextField(null=True)
 
     class Meta:
         table = "application"
@@ -48,3 +53,13 @@ class Application(Table):
     def visible_to(cls, viewer: Viewer) -> Visible["Application"]:
         """All, for the board's staff; nobody else sees one."""
         return visible(cls, viewer, {Kind.STAFF: "true" if viewer.is_board else "false"})
+
+
+def application_token(application_id: UUID) -> str:
+    """The token of the link by which an applicant confirms the address."""
+    return keys.sealed_id(CONFIRM, application_id)
+
+
+def application_of(token: str) -> UUID | None:
+    """The application that a token belongs to; None for anything we did not make."""
+    return keys.id_in(CONFIRM, token)

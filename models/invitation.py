@@ -1,17 +1,19 @@
 """Invitations by candidates to institutions that have no account yet (S7)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
 from tortoise import fields
 
+from engine import keys
 from models.application import Application
 from models.base import Table
 from models.candidate import Candidate
 from models.viewer import Kind, Viewer, Visible, visible
 
 VALID = timedelta(days=30)
+ANSWER = "invitation"
 
 
 class InvitationStatus(Enum):
@@ -58,3 +60,24 @@ class Invitation(Table):
                 Kind.STAFF: "true" if viewer.is_board else "false",
             },
         )
+
+
+def status(
+    invited_at: datetime, accepted_at: datetime | None, declined_at: datetime | None, now: datetime
+) -> InvitationStatus:
+    """How far an invitation has come at a moment."""
+    if declined_at is not None:
+        return InvitationStatus.DECLINED
+    if accepted_at is not None:
+        return InvitationStatus.ACCEPTED
+    return InvitationStatus.EXPIRED if invited_at <= now - VALID else InvitationStatus.SENT
+
+
+def invitation_token(invitation_id: UUID) -> str:
+    """The token of the link by which an institution answers an invitation."""
+    return keys.sealed_id(ANSWER, invitation_id)
+
+
+def invitation_of(token: str) -> UUID | None:
+    """The invitation that a token belongs to; None for anything we did not make."""
+    return keys.id_in(ANSWER, token)

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from tortoise import fields
 
+from models.application import CONFIRM_VALID
 from models.base import Table
 from models.candidate import Candidate
+from models.invitation import VALID
 from models.session import EMAIL_CHANGE_VALID, INVITATION_VALID, RESET_VALID
 from models.verifier import VerifierUser
 from models.viewer import Kind, Viewer, Visible, visible
@@ -17,6 +19,9 @@ LINK_VALID = {
     "password_reset": RESET_VALID,
     "confirm_address": EMAIL_CHANGE_VALID,
     "user_invited": INVITATION_VALID,
+    "application_confirm": CONFIRM_VALID,
+    "application_approved": INVITATION_VALID,
+    "institution_invited": VALID,
 }
 # Letters about the very address that they go to: no other ever gets them.
 OF_ONE_ADDRESS = frozenset({"address_changed", "confirm_address", "account_closed"})

@@ -39,6 +39,18 @@ INSTITUTION = """
     institution.parent_id, institution.kind AS institution_kind, institution.country, institution.city,
     institution.website, institution.timezone, institution.status AS institution_status"""
 
+APPLICATION = f"""
+    application.id AS application_id, application.status AS application_status, application.applicant_name,
+    application.applicant_email, application.language AS application_language, application.applied_at,
+    application.email_confirmed_at, application.due_on, application.decided_at, application.reason, {INSTITUTION},
+    institution.domain, institution.skeleton"""
+
+INVITATION = """
+    invitation.id AS invitation_id, invitation.candidate_id, invitation.name AS invited_name,
+    invitation.email AS invited_email, invitation.website AS invited_website, invitation.country AS invited_country,
+    invitation.language AS invited_language, invitation.invited_at, invitation.accepted_at, invitation.declined_at,
+    application.institution_id"""
+
 # What of a result the live share with the viewer's institution lets be seen; null where there is none (S9).
 SCOPE = "share.includes_skills, share.includes_photo, share.allows_downloads"
 

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
+from models.domains import domain_of_site
 from models.institution import Institution, InstitutionName
+from models.likeness import skeleton
 from models.names import folded, grams, search_grams, search_words, shown_name
 from models.viewer import Viewer
 from resolvers import columns
@@ -67,7 +69,13 @@ async def with_departments(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, bo
 
 
 async def name_for_search(institution: Institution, aliases: list[str]) -> None:
-    """Store what the institution is found by: its name as shown, without and with department, and its aliases."""
+    """Store what it is found by: its name as shown, without and with department, and aliases; and its likeness (O4)."""
+    await database.rows(
+        "UPDATE institution SET domain = :domain, skeleton = :skeleton WHERE id = :id",
+        domain=domain_of_site(institution.website),
+        skeleton=skeleton(institution.name),
+        id=institution.id,
+    )
     names = {shown_name(institution.name, institution.department): False, **dict.fromkeys(aliases, True)}
     await InstitutionName.filter(institution_id=institution.id).delete()
     for written, is_alias in names.items():

@@ -8,6 +8,8 @@ from uuid import UUID
 from engine.database import Row
 from mailers import letters
 from mailers.letters import Account, Corrections, Envelope, Mail, News, Period
+from models.application import application_token
+from models.invitation import invitation_token
 from models.session import email_change_token, reset_token, verifier_link_token
 from models.verifier import unsubscribe_token
 
@@ -38,6 +40,36 @@ def _set_password(facts: Facts, public_url: str) -> str:
 
 def _user_invited(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
     return letters.user_invited(envelope, facts["institution"], _set_password(facts, public_url))
+
+
+def _application_confirm(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    token = application_token(UUID(facts["application_id"]))
+    return letters.application_confirm(envelope, f"{public_url}/confirm-email#{token}")
+
+
+def _application_known(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.application_known(envelope, f"{public_url}/inbox")
+
+
+def _application_received(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.application_received(envelope, facts["institution"], date.fromisoformat(facts["due_on"]))
+
+
+def _application_refused(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.application_refused(envelope, facts["institution"], facts["reason"])
+
+
+def _application_approved(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.application_approved(envelope, facts["institution"], _set_password(facts, public_url))
+
+
+def _institution_invited(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    token = invitation_token(UUID(facts["invitation_id"]))
+    return letters.institution_invited(envelope, facts["candidate"], f"{public_url}/apply#{token}")
+
+
+def _institution_joined(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.institution_joined(envelope, facts["institution"], f"{public_url}/results")
 
 
 def _confirm_address(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
@@ -95,6 +127,13 @@ def _result_corrected(envelope: Envelope, facts: Facts, public_url: str) -> Mail
 KINDS: dict[str, Compose] = {
     "password_reset": _password_reset,
     "user_invited": _user_invited,
+    "application_confirm": _application_confirm,
+    "application_known": _application_known,
+    "application_received": _application_received,
+    "application_refused": _application_refused,
+    "application_approved": _application_approved,
+    "institution_invited": _institution_invited,
+    "institution_joined": _institution_joined,
     "confirm_address": _confirm_address,
     "address_changed": _address_changed,
     "account_closed": _account_closed,

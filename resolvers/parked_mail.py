@@ -27,6 +27,9 @@ STATES = {"PARKED": "letter.parked_at IS NOT NULL", "REFUSED": "letter.refused_a
 LINK_USED = """(
     EXISTS (SELECT 1 FROM password_reset WHERE id = (letter.facts ->> 'reset_id')::uuid AND used_at IS NOT NULL)
     OR EXISTS (SELECT 1 FROM email_change WHERE id = (letter.facts ->> 'change_id')::uuid AND used_at IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM application WHERE id = (letter.facts ->> 'application_id')::uuid AND status <> 'APPLIED')
+    OR EXISTS (SELECT 1 FROM invitation WHERE id = (letter.facts ->> 'invitation_id')::uuid
+               AND (accepted_at IS NOT NULL OR declined_at IS NOT NULL))
     OR EXISTS (SELECT 1 FROM verifier_link WHERE id = (letter.facts ->> 'link_id')::uuid AND used_at IS NOT NULL))"""
 WITHOUT_LOG_IN = {VerifierStatus.REMOVED.value, VerifierStatus.DEACTIVATED.value}
 

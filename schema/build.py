@@ -7,6 +7,7 @@ from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 
 from schema import entities
+from schema.application import ApplicationMutation
 from schema.candidate import CandidateMutation, CandidateQuery
 from schema.check import CheckQuery
 from schema.claim import ClaimMutation
@@ -21,6 +22,7 @@ from schema.execution import Executor
 from schema.export import ExportMutation
 from schema.extensions import EXTENSIONS
 from schema.institution import InstitutionQuery
+from schema.invitation import InvitationMutation, InvitationQuery
 from schema.letter import LetterMutation
 from schema.loading import LoadingMutation
 from schema.password import PasswordMutation
@@ -59,6 +61,7 @@ class Query(
     ShareQuery,
     WithdrawalQuery,
     InstitutionQuery,
+    InvitationQuery,
     ExamQuery,
     OrganisationQuery,
     StaffQuery,
@@ -80,6 +83,8 @@ class Mutation(
     ShareMutation,
     WithdrawalMutation,
     OrganisationMutation,
+    ApplicationMutation,
+    InvitationMutation,
     LetterMutation,
     EnteringMutation,
     LoadingMutation,

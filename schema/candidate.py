@@ -12,7 +12,8 @@ from models.names import full_name
 from models.viewer import Kind, Viewer
 from resolvers import access_log as accesses
 from resolvers import candidates
-from schema import access_log, result, share
+from resolvers import invitations as invited
+from schema import access_log, invitation, result, share
 from schema.arguments import Input
 from schema.context import Info
 from schema.costs import HASHING, PAGE, list_of
@@ -33,6 +34,7 @@ from schema.session import LoggedIn, start_session
 
 if TYPE_CHECKING:
     from schema.access_log import AccessConnection
+    from schema.invitation import InvitationConnection
     from schema.result import Result
     from schema.share import ShareConnection
 
@@ -115,6 +117,19 @@ class Candidate(Node):
     ) -> Annotated["ShareConnection", strawberry.lazy("schema.share")]:
         page = await info.context.loaders.shares_of_candidate.load((self.key, place(first, after)))
         return share.ShareConnection.of(page, info.context.viewer)
+
+    @strawberry.field(
+        description="Institutions that the candidate has invited, newest first. Only for the candidate; null for "
+        "others.",
+        directives=[PAGE],
+    )
+    async def invitations(
+        self, info: Info, first: First = 50, after: After = None
+    ) -> Annotated["InvitationConnection", strawberry.lazy("schema.invitation")] | None:
+        viewer = info.context.viewer
+        if viewer.id != self.key:
+            return None
+        return invitation.InvitationConnection.of(await invited.of_candidate(viewer, place(first, after)), viewer)
 
     @strawberry.field(
         description="Who saw, fetched or changed the candidate's data, and when, newest first. "

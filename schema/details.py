@@ -1,13 +1,14 @@
 """My details: what candidates change of their account themselves."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import strawberry
 
 from engine.languages import told
+from errors import Sentence
 from models.base import required
-from resolvers import details
+from resolvers import addresses, details
 from schema.arguments import Input
 from schema.candidate import Candidate
 from schema.context import Info
@@ -60,14 +61,26 @@ ChangeMyDetailsPayload = Annotated[
 ]
 
 
-@strawberry.input(description="A new e-mail address by the link that was mailed to it.")
+CONFIRMED = "Your new e-mail address is confirmed. From now on mail goes there."
+RECEIVED = "Your e-mail address is confirmed. We mean to decide your application by {due_on}, and mail you then."
+
+
+@strawberry.input(description="An e-mail address by the link that was mailed to it.")
 class ConfirmEmailInput:
-    token: str = strawberry.field(description="The token of the mailed link; valid 24 hours, once.")
+    token: str = strawberry.field(
+        description="The token of the mailed link; works once: for 24 hours, that of an application for 7 days."
+    )
 
 
-@strawberry.type(description="The new e-mail address counts from now on; the old one was told that it is no more.")
+@strawberry.type(
+    description="The address is confirmed. A candidate's new one counts from now on, and the old one was told that it "
+    "is no more; an application goes to the board's staff."
+)
 class EmailConfirmed:
     message: str = strawberry.field(description="What has happened, in the viewer's language, fit to be shown.")
+    due_on: date | None = strawberry.field(
+        description="Of an application: the day by which the board means to decide; null for a candidate's address."
+    )
 
 
 ConfirmEmailPayload = Annotated[
@@ -102,13 +115,12 @@ class DetailsMutation:
         )
 
     @strawberry.mutation(
-        description="Confirm a new e-mail address by its mailed link, logged in or not. "
-        "Other links that were mailed before end, to confirm an address or to reset the password."
+        description="Confirm an e-mail address by its mailed link, logged in or not: a candidate's new one, or that of "
+        "an application for an institution's account. A candidate's other links that were mailed before end, to "
+        "confirm an address or to reset the password."
     )
     async def confirm_email(self, info: Info, input: Input[ConfirmEmailInput]) -> ConfirmEmailPayload:
-        await details.confirm_email(info.context.viewer, input.token)
-        return EmailConfirmed(
-            message=told(
-                "Your new e-mail address is confirmed. From now on mail goes there.", info.context.viewer.language
-            )
-        )
+        viewer = info.context.viewer
+        due_on = await addresses.confirm(viewer, input.token)
+        said = Sentence.of(RECEIVED, due_on=due_on.isoformat()) if due_on else CONFIRMED
+        return EmailConfirmed(message=told(said, viewer.language), due_on=due_on)

@@ -11,6 +11,7 @@ from typing import Any
 
 import strawberry
 
+from schema.application import Application
 from schema.arguments import Id
 from schema.candidate import Candidate
 from schema.context import Info
@@ -18,6 +19,7 @@ from schema.entry import Entry
 from schema.exam import Exam
 from schema.ids import parts
 from schema.institution import Institution
+from schema.invitation import Invitation
 from schema.letter import Letter
 from schema.node import Node
 from schema.pages import bad_input
@@ -27,11 +29,13 @@ from schema.template import DownloadTemplate
 from schema.verifier import VerifierUser
 
 ENTITIES: dict[str, Any] = {
+    "Application": Application,
     "Candidate": Candidate,
     "DownloadTemplate": DownloadTemplate,
     "Entry": Entry,
     "Exam": Exam,
     "Institution": Institution,
+    "Invitation": Invitation,
     "Letter": Letter,
     "Result": Result,
     "Share": Share,

@@ -10,12 +10,15 @@ from strawberry.dataloader import DataLoader
 from engine.database import Row
 from models.viewer import Viewer
 from resolvers import (
+    applications,
     candidates,
     corrections,
     details,
     entries,
     exams,
+    flags,
     institutions,
+    invitations,
     parked_mail,
     photos,
     results,
@@ -95,6 +98,21 @@ class Loaders:
     def has_departments(self) -> DataLoader[UUID, bool | None]:
         """Whether an institution has accounts of departments beside this one."""
         return self._rows(institutions.with_departments)
+
+    @cached_property
+    def application(self) -> DataLoader[UUID, Row | None]:
+        """Applications by id."""
+        return self._rows(applications.by_ids)
+
+    @cached_property
+    def flags_of(self) -> DataLoader[UUID, list[flags.Flag] | None]:
+        """What is remarkable about an application."""
+        return self._rows(flags.of_applications)
+
+    @cached_property
+    def invitation(self) -> DataLoader[UUID, Row | None]:
+        """Invitations by id."""
+        return self._rows(invitations.by_ids)
 
     @cached_property
     def verifier(self) -> DataLoader[UUID, Row | None]:

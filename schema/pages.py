@@ -8,7 +8,7 @@ from graphql import GraphQLError
 
 from engine.events import Cursor
 from errors import CursorNotValid
-from resolvers import exam_sessions, journal
+from resolvers import due_pages, exam_sessions, journal
 from resolvers.pages import Place, place_after
 
 P = TypeVar("P")
@@ -46,6 +46,11 @@ def bad_input(message: str) -> GraphQLError:
 def place(first: int, after: str | None) -> Place:
     """A checked place to begin a page at; a wrong argument is the client's bug, told with code BAD_USER_INPUT."""
     return _checked(place_after, first, after)
+
+
+def due_place(first: int, after: str | None) -> due_pages.DuePlace:
+    """The same for lists of what is due."""
+    return _checked(due_pages.place_after, first, after)
 
 
 def session_place(first: int, after: str | None) -> exam_sessions.SessionPlace:

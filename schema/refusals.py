@@ -152,6 +152,27 @@ class InstitutionNotFound(Refusal):
     pass
 
 
+@refuses(errors.ApplicationNotFound, "There is no such application for the viewer.")
+class ApplicationNotFound(Refusal):
+    pass
+
+
+@refuses(errors.AlreadyDecided, "Somebody has decided it before.")
+class AlreadyDecided(Refusal):
+    decision: str = strawberry.field(description="What was decided, such as `APPROVED` or `REFUSED`.")
+    decided_at: datetime = strawberry.field(description="When, UTC.")
+
+
+@refuses(errors.AlreadyInvited, "The address was invited within 30 days, by whomever.")
+class AlreadyInvited(Refusal):
+    invited_at: datetime = strawberry.field(description="When it was invited last, UTC.")
+
+
+@refuses(errors.InvitationsDeclined, "The institution has declined an invitation to this address.")
+class InvitationsDeclined(Refusal):
+    pass
+
+
 @refuses(errors.ConsentOutdated, "The consent sentence was changed since it was shown.")
 class ConsentOutdated(Refusal):
     current_version: str = strawberry.field(description="The version to show and to send.")

@@ -7,12 +7,13 @@ import strawberry
 
 from engine.database import Row
 from models.viewer import Kind
-from resolvers import exam_sessions, held_jobs, parked_mail, releases
+from resolvers import applications, exam_sessions, held_jobs, parked_mail, releases
+from schema.application import ApplicationConnection
 from schema.context import Info
 from schema.costs import COUNT, PAGE, list_of
 from schema.exam_session import ExamSessionConnection
 from schema.letter import ParkedMailConnection, ParkedMailState
-from schema.pages import After, First, place, session_place
+from schema.pages import After, First, due_place, place, session_place
 from schema.release import Release
 
 State = Annotated[ParkedMailState | None, strawberry.argument(description="Only parked or only refused ones.")]
@@ -40,6 +41,15 @@ class Staff:
         wanted = str(state.value) if state else None
         found = await parked_mail.page(info.context.viewer, place(first, after), wanted, kind)
         return ParkedMailConnection.of(found, info.context.viewer)
+
+    @strawberry.field(
+        description="Applications for an institution's account that are to be decided, the one that is due first; null "
+        "for all but the board's staff.",
+        directives=[PAGE],
+    )
+    async def applications(self, info: Info, first: First = 50, after: After = None) -> ApplicationConnection | None:
+        found = await applications.page(info.context.viewer, due_place(first, after))
+        return None if found is None else ApplicationConnection.of(found, info.context.viewer)
 
     @strawberry.field(
         description="Sessions, latest exam first; null for all but the board's staff.", directives=[PAGE, COUNT]

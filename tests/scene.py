@@ -13,6 +13,7 @@ from typing import Any
 from graphql import get_named_type
 from starlette.applications import Starlette
 
+from models.application import ApplicationStatus
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION as VERSION
 from models.entry import Centre, Entry
@@ -80,6 +81,7 @@ async def scene_of(world: World) -> Scene:
     await _letters(scene)
     await _trail(scene)
     await _changes(scene)
+    await _applications(scene)
     for name, row in scene.rows.items():
         if isinstance(row, VerifierUser | StaffUser) or name in ("candidate", "other candidate"):
             scene.tokens[name] = await world.token(row)
@@ -213,6 +215,25 @@ async def _changes(scene: Scene) -> None:
     """That results have changed: last of all, for each candidate, that one was released."""
     for name, kind in (("result 1", ResultChange.AMENDED), *((name, ResultChange.RELEASED) for name in LAST_CHANGED)):
         await result_changes.write(kind, [scene.rows[name].id], scene.world.clock())
+
+
+async def _applications(scene: Scene) -> None:
+    """One that is to be decided, of an institution with the domain of another, and one that an invitation led to."""
+    words = "Hiddenapplicant", "hiddenapplicant@office.example"
+    facts: dict[str, Any] = dict(zip(("applicant_name", "applicant_email"), words, strict=True))
+    await Institution.filter(id=scene.rows["third"].id).update(domain="office.example")
+    application = await scene.world.application(scene.rows["email_confirmed institution"], **facts)
+    scene.keep("application", application, *words)
+    decided = {"decided_at": scene.world.clock(), "decided_by": scene.rows["staff"].id}
+    approved = await scene.world.application(
+        scene.rows["home"], status=ApplicationStatus.APPROVED, reason="Hiddenapproval", **decided
+    )
+    scene.keep("approved application", approved, "Hiddenapproval")
+    names = {"name": "Hiddencollege", "email": "hiddenoffice@college.example"}
+    invitation = await scene.world.invitation(
+        scene.rows["candidate"], application_id=approved.id, accepted_at=scene.world.clock(), **names
+    )
+    scene.keep("invitation", invitation, *names.values())
 
 
 async def _others(scene: Scene) -> None:
@@ -395,7 +416,8 @@ def _representations(scene: Scene, type_name: str) -> list[Variables]:
     return [{"r": representations}]
 
 
-ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter")
+ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter",
+            "Application", "Invitation")  # fmt: skip
 BY_EMAIL = "($input: LogInByEmailInput!)"
 
 # Every root field that leads to a row. A new one fails the tests until it stands here.
@@ -453,6 +475,15 @@ WAYS = {
     ),
     "Mutation.revokeResult": Way(
         "revokeResult(input: $input)", "($input: RevokeResultInput!)", _corrections(4), depth=2
+    ),
+    "Mutation.decideApplication": Way(
+        "decideApplication(input: $input)", "($input: DecideApplicationInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["application"]), "approve": False, "reason": "A reason."}}],
+        depth=2,
+    ),
+    "Mutation.inviteInstitution": Way(
+        "inviteInstitution(input: $input)", "($input: InviteInstitutionInput!)",
+        lambda *_: [{"input": {"name": "A college", "email": "a@b.example", "website": "b.example"}}],
     ),
     "Subscription.newShares": Way('newShares(after: "0.0")'),
     "Subscription.resultChanges": Way('resultChanges(after: "0.0")'),

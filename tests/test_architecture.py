@@ -61,6 +61,10 @@ LONGEST_FUNCTION = 40
 
 # Lists without pages, each with the reason why it stays short.
 SHORT_LISTS = {
+    "Application.flags": "one per kind and domain: at most five",
+    "ApplicationConnection.edges": "a page",
+    "ApplicationFlag.institutions": "at most 20 of them are named",
+    "InvitationConnection.edges": "a page",
     "AccessConnection.edges": "a page",
     "Candidate.entries": "a person sits few exams in a life",
     "Candidate.results": "one per entry",

@@ -50,6 +50,8 @@ async def rows(world: World) -> dict[str, Any]:
             columns=[],
             created_at=world.clock(),
         ),
+        "Application": await world.application(),
+        "Invitation": await world.invitation(),
         "Exam": await Exam.get(code="C1_ADVANCED"),
         "Letter": await world.letter(),
     }
@@ -72,9 +74,9 @@ def told(row: Any) -> dict[str, str]:
 
 
 def test_the_entities_are_those_of_the_domain() -> None:
-    """P5 names seven; entries and letters are ours beside them."""
+    """P5 names seven; applications, entries, invitations and letters are ours beside them."""
     wanted = {"Candidate", "Result", "Institution", "Share", "VerifierUser", "DownloadTemplate", "Exam"}
-    assert set(keys_of_entities()) == set(ENTITIES) == wanted | {"Entry", "Letter"}
+    assert set(keys_of_entities()) == set(ENTITIES) == wanted | {"Application", "Entry", "Invitation", "Letter"}
     assert all("id" in keys for keys in keys_of_entities().values())
 
 

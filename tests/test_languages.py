@@ -74,7 +74,8 @@ def facts_of(kind: type[Refusal]) -> list[Any]:
         "NotLoggedIn": [], "InvalidInput": [[[Problem("email", "The two e-mail addresses are not the same.")]]],
         "LoginLocked": [[now]], "RegistrationLocked": [[now], [None]], "TooManyTries": [[now]],
         "ResultNotSendable": [[status] for status in ("PENDING", "WITHHELD", "REVOKED", "LOADED", "RELEASED")],
-        "ConsentOutdated": [["2026-11-22"]], "ShareExpired": [[now]], "AlreadyReleased": [[now]],
+        "AlreadyDecided": [[decision, now] for decision in ("APPROVED", "REFUSED", "ACCEPTED")],
+        "AlreadyInvited": [[now]], "ConsentOutdated": [["2026-11-22"]], "ShareExpired": [[now]], "AlreadyReleased": [[now]],
         "ResultChangedMeanwhile": [[2]],
     }  # fmt: skip
     return known.get(kind.__name__) or [[]]
@@ -129,7 +130,7 @@ def test_nothing_is_in_the_catalogue_that_nobody_says() -> None:
     while "  " in joined:
         joined = joined.replace("  ", " ")
     flat = joined.replace('" "', "").replace(' "', "")
-    statuses = {"pending", "loaded", "released", "withheld", "revoked"}
+    statuses = {"pending", "loaded", "released", "withheld", "revoked", "approved", "refused", "accepted"}
     unsaid = {one for one in catalogue("ja") if one not in statuses and one[:40] not in flat and one[-30:] not in flat}
     assert unsaid == set()
 

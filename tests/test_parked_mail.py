@@ -457,8 +457,10 @@ async def test_mail_whose_link_was_used_or_ended_is_not_sent_again(board: Client
 
 
 def test_links_end_as_candidates_are_told() -> None:
-    """A5, A9, U2: 60 minutes, 24 hours and 7 days."""
-    of_users = {"user_invited": timedelta(days=7)}
+    """A5, A9, O2, S7, U2: 60 minutes, 24 hours, 7 days and 30 days."""
+    week = timedelta(days=7)
+    of_users = {"user_invited": week, "application_confirm": week, "application_approved": week}
+    of_users |= {"institution_invited": timedelta(days=30)}
     assert {"password_reset": timedelta(minutes=60), "confirm_address": timedelta(hours=24)} | of_users == LINK_VALID
 
 

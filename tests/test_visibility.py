@@ -30,15 +30,17 @@ OFFICE = {"home user", "template"}  # what an institution's own users see
 HELD = {"candidate", "result 1", "award 1", "version 1", "notice to home", "share with home"}
 # all that is told of a result
 OF_RESULT_1 = {"result 1", "award 1", "version 1", "reason 1", "notice to home", "notice to third"}
-OWN_ROWS = {"candidate", "account", "entry 1", "entry 2", "result 2", "award 2", *OF_RESULT_1} | {
+OWN_ROWS = {"candidate", "account", "invitation", "entry 1", "entry 2", "result 2", "award 2", *OF_RESULT_1} | {
     f"share with {name}" for name in ("home", "third", "shut")
 }
 SHARED = {name for name in OWN_ROWS if name.startswith("share with")}
-# Staff are no rows of ours, an institution that can be found is public, and what is entered was not there before.
-WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions", "Mutation.enterCandidates"}
+# Staff are no rows of ours, an institution that can be found is public, and what is entered or invited was not there
+# before.
+WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions", "Mutation.enterCandidates", "Mutation.inviteInstitution"}
 # Paths that answer without knowing who asks, and hold no rows.
 PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-email", "/inbox", "/check"} | {
     "/results",
+    "/apply",
     "/set-password",
     "/unsubscribe/{token:path}",
     "/files/{kind}/{token}",  # its situations are in test_files.py and test_photos.py

@@ -9,10 +9,12 @@ from uuid import UUID
 
 from engine import database
 from engine.hashing import HASHER
+from models.application import Application, ApplicationStatus
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
 from models.entry import Centre, Entry, sealed_secret
 from models.institution import Institution, InstitutionKind, InstitutionStatus
+from models.invitation import Invitation
 from models.letter import Letter
 from models.result import Outcome, Result, SkillScore
 from models.totp import code_at
@@ -139,6 +141,34 @@ class World:
         institution = await Institution.create(name=name or f"University {number}", **defaults | facts)
         await institutions.name_for_search(institution, aliases or [])
         return institution
+
+    async def application(self, institution: Institution | None = None, **facts: Any) -> Application:
+        """An application that is to be decided, of a new institution unless one is given."""
+        number = self._next()
+        status = InstitutionStatus.EMAIL_CONFIRMED
+        institution = institution or await self.institution(status=status, approved_at=None)
+        defaults: dict[str, Any] = {
+            "status": ApplicationStatus.EMAIL_CONFIRMED,
+            "applicant_name": f"Applicant {number}",
+            "applicant_email": f"applicant{number}@office.example",
+            "applied_at": self.clock(),
+            "email_confirmed_at": self.clock(),
+            "due_on": self.clock().date() + timedelta(days=7),
+        }
+        return await Application.create(institution_id=institution.id, **defaults | facts)
+
+    async def invitation(self, candidate: Candidate | None = None, **facts: Any) -> Invitation:
+        """An invitation by a candidate, mailed now."""
+        number = self._next()
+        defaults: dict[str, Any] = {
+            "candidate_id": (candidate or await self.candidate()).id,
+            "name": f"College {number}",
+            "email": f"office{number}@college{number}.example",
+            "website": f"https://www.college{number}.example",
+            "language": "en",
+            "invited_at": self.clock(),
+        }
+        return await Invitation.create(**defaults | facts)
 
     async def suspend(self, institution: Institution) -> None:
         """Suspend an institution now."""

@@ -31,6 +31,7 @@ def routes() -> list[BaseRoute]:
         _page("reset-password"),
         _page("set-password"),
         _page("confirm-email"),
+        _page("apply"),
         _page("check"),
         _page("inbox", lambda settings: settings.inbox_url),
         _page("results", lambda settings: settings.results_url),

@@ -7,14 +7,12 @@ const MUTATION = `mutation ($input: ConfirmEmailInput!) { confirmEmail(input: $i
 
 const WORDS = {
   en: {
-    title: "Confirm your new e-mail address",
-    EmailConfirmed: "Your new e-mail address is confirmed. From now on mail goes there.",
-    LinkNotValid: "This link was used before, is too old, or is not complete. Change your e-mail address again to get a new one.",
+    title: "Confirm your e-mail address",
+    LinkNotValid: "This link was used before, is too old, or is not complete. To get a new one, do again what it was for: change your e-mail address, or apply for an account.",
   },
   ja: {
-    title: "新しいメールアドレスの確認",
-    EmailConfirmed: "新しいメールアドレスを確認しました。以後のメールはこのアドレスに届きます。",
-    LinkNotValid: "このリンクは使用済みか、期限切れか、不完全です。新しいリンクを受け取るには、もう一度メールアドレスを変更してください。",
+    title: "メールアドレスの確認",
+    LinkNotValid: "このリンクは使用済みか、期限切れか、不完全です。新しいリンクを受け取るには、メールアドレスの変更またはアカウントのお申し込みをもう一度行ってください。",
   },
 };
 
