@@ -25,7 +25,7 @@ from models.entry import ID_NUMBER, SECRET_NUMBER, sealed_secret, written_id_num
 from models.passwords import forms_of_name, password_problems
 from models.session import PasswordReset, reset_of
 from models.viewer import Kind, Viewer
-from resolvers import columns, letters, links, passwords, sessions
+from resolvers import columns, letters, links, passwords, sessions, trail
 from resolvers.reading import Source
 
 SOURCE = Source(Candidate, f"SELECT {columns.CANDIDATE} FROM candidate", "candidate.id", "candidate_id")
@@ -69,6 +69,7 @@ async def register(viewer: Viewer, form: Registration) -> sessions.LoggedIn:
     password_hash = await hashing.hash_password(form.password)
     async with database.transaction():
         await _claim(entry, form, password_hash, viewer)
+        await trail.note_own(viewer, entry["candidate_id"])
         return await sessions.start(Kind.CANDIDATE, entry["candidate_id"], viewer)
 
 
@@ -256,3 +257,4 @@ async def _use_reset(viewer: Viewer, reset_id: UUID, candidate_id: UUID, passwor
             raise LinkNotValid
         await links.use("password_reset", reset_id, viewer.at)
         await passwords.settle(Kind.CANDIDATE, candidate_id, viewer.at)
+        await trail.note_own(viewer, candidate_id)

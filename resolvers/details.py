@@ -12,7 +12,7 @@ from errors import InvalidInput, LinkNotValid, NotLoggedIn, Problem, TooManyTrie
 from models.candidate import LANGUAGES, Candidate
 from models.session import EMAIL_CHANGE_VALID, EmailChange, email_change_of
 from models.viewer import Kind, Viewer
-from resolvers import letters, links, sessions
+from resolvers import letters, links, sessions, trail
 from resolvers.candidates import email_problems
 
 LINKS_BY_ACCOUNT = Rate("e-mail changes by account", most=5, window=timedelta(hours=24))
@@ -57,6 +57,7 @@ async def change(viewer: Viewer, wishes: Wishes) -> LinkSent | None:
         if account is not None and not await sessions.is_unchanged(Kind.CANDIDATE, account):
             raise WrongPassword
         language = await _write_down(candidate_id, wishes)
+        await trail.note_own(viewer, candidate_id)
         if wishes.has_email:  # the newest wish counts, and the present address ends all
             await links.end(candidate_id, viewer.at, "email_change")
         return await _send_link(viewer, address, language) if is_new else None
@@ -132,6 +133,7 @@ async def confirm_email(viewer: Viewer, token: str) -> None:
         await Candidate.filter(id=candidate_id).update(email=confirmed["new_email"], email_refused_at=None)
         old = letters.Receiver(account["email"], account["language"], candidate_id=candidate_id)
         await letters.write("address_changed", old, {}, viewer.at)
+        await trail.note_own(viewer, candidate_id)
 
 
 async def pending_emails(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, str]:

@@ -9,7 +9,7 @@ from errors import InvalidInput, NotLoggedIn, Problem, WrongPassword
 from models.base import required
 from models.passwords import LONGEST, forms_of_name, is_personal, password_problems
 from models.viewer import Kind, Viewer
-from resolvers import links, notices, sessions
+from resolvers import links, notices, sessions, trail
 
 OWNERS = {
     Kind.CANDIDATE: """SELECT given_name, family_name, native_name, email,
@@ -59,6 +59,8 @@ async def change(viewer: Viewer, old: str, password: str, again: str) -> int:
         await database.rows(
             f"UPDATE {table} SET password_hash = :hash WHERE id = :id", hash=password_hash, id=viewer.id
         )
+        if viewer.kind is Kind.CANDIDATE:
+            await trail.note_own(viewer, viewer.id)
         return await settle(viewer.kind, viewer.id, viewer.at, viewer.session_id)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from engine import database
 from engine.database import Row
 from errors import ConsentOutdated, InstitutionNotFound, NotLoggedIn, ResultNotFound, ShareNotFound
-from models.base import new_id
+from models.base import new_id, required
 from models.consent import CONSENT_VERSION, consent_sentence
 from models.institution import Institution, InstitutionStatus
 from models.journal import EventKind
@@ -78,6 +78,8 @@ async def send(
         share_id, is_new = await _open_once(viewer, result_id, institution, consent, terms)
         if is_new:
             await journal.write(EventKind.SHARE_SENT, institution_id, share_id, result_id, viewer.at)
+            about = About(required(viewer.id), result_id, result.version)
+            await trail.note(viewer, TrailAct.CHANGED, [about], institution_id=institution_id)
         share = await _one(viewer, share_id)
         if share["candidate_closed_at"] is not None:  # while the result was waited for (see `closing`)
             raise NotLoggedIn

@@ -1,6 +1,7 @@
 """The trail: writing who saw or did what, and asking it who holds a version of a result (G1, R11)."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -48,6 +49,11 @@ async def note(
         viewer.visit.noted.add(one)
     if named.candidates or named.results:
         await _insert([_entry(viewer, act, named, purpose, institution_id)])
+
+
+async def note_own(viewer: Viewer, candidate_id: UUID) -> None:
+    """Write into the surrounding transaction that a candidate changed their own account, logged in or by a link."""
+    await note(replace(viewer, kind=Kind.CANDIDATE, id=candidate_id), TrailAct.CHANGED, [About(candidate_id)])
 
 
 async def note_told(viewer: Viewer, about: About, institution_ids: Iterable[UUID]) -> None:

@@ -9,8 +9,10 @@ from errors import ShareNotFound
 from models.journal import EventKind
 from models.result import Result
 from models.share import Share
+from models.trail import TrailAct
 from models.viewer import Kind, Viewer
-from resolvers import journal, shares
+from models.visit import About
+from resolvers import journal, shares, trail
 from resolvers.pages import Page, Place, page_of
 
 
@@ -38,7 +40,11 @@ async def withdraw(viewer: Viewer, share_id: UUID) -> Withdrawn:
             )
             kind = EventKind.SHARE_WITHDRAWN
             await journal.write(kind, share.institution_id, share_id, share.result_id, viewer.at)
-        return Withdrawn((await shares.by_ids(viewer, [share_id]))[share_id], was_withdrawn)
+        row = (await shares.by_ids(viewer, [share_id]))[share_id]
+        if not was_withdrawn:
+            about = About(row["candidate_id"], row["result_id"], row["version"])
+            await trail.note(viewer, TrailAct.CHANGED, [about], institution_id=share.institution_id)
+        return Withdrawn(row, was_withdrawn)
 
 
 async def _held(viewer: Viewer, share_id: UUID) -> Share:

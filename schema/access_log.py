@@ -28,12 +28,17 @@ class AccessAct(Enum):
     READ = strawberry.enum_value("READ", description="Read, in a list or by itself.")
     OPENED = strawberry.enum_value("OPENED", description="Opened, after which the share counts as read.")
     LOOKED_UP = strawberry.enum_value(
-        "LOOKED_UP", description="Looked up by statement number and date of birth, for the purpose told."
+        "LOOKED_UP",
+        description="Looked up by numbers that its candidate gave, for the purpose told.",
     )
     DOWNLOADED = strawberry.enum_value("DOWNLOADED", description="Downloaded in a file.")
     PULLED = strawberry.enum_value("PULLED", description="Fetched by a program of the institution.")
     TOLD = strawberry.enum_value("TOLD", description="The institution was told that the result was corrected.")
-    CHANGED = strawberry.enum_value("CHANGED", description="Changed by staff.")
+    CHANGED = strawberry.enum_value(
+        "CHANGED",
+        description="Changed: by staff, or by the candidate, who sent the result to the institution, withdrew it from "
+        "there, or changed the account.",
+    )
 
 
 @strawberry.type(description="One line of the access log.")

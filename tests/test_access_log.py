@@ -9,6 +9,7 @@ from engine import database
 from models.candidate import Candidate
 from models.institution import Institution
 from models.result import Result
+from models.session import EmailChange, PasswordReset, email_change_token, reset_token
 from models.share import Share
 from models.trail import TrailAct
 from models.viewer import Kind, Viewer
@@ -16,7 +17,7 @@ from models.visit import About
 from resolvers import trail
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements
-from tests.world import World, gid
+from tests.world import PASSWORD, SECRET, World, gid
 
 LINE = "act by at lastAt times version purpose institution { name } result { id }"
 LOG = f"""query ($first: Int, $after: String) {{ me {{ accessLog(first: $first, after: $after) {{
@@ -60,15 +61,17 @@ async def test_a_result_that_was_opened_is_told_with_when_and_by_whom(
 ) -> None:
     """Also that it was read in a list before."""
     share = await Share.get(id=await world.share(result, institution))
+    clock.forward(minutes=1)
     verifier = client.as_(await world.token(await world.verifier(institution, name="Mr Nameless")))
     await verifier.ask("{ inbox { edges { node { result { headline } } } } }")
     clock.forward(minutes=1)
     await verifier.ask(OPEN, input={"shareId": gid(share)})
     shared = {"by": "Keio University", "times": 1, "version": 1, "purpose": None}
     led_to = {"institution": {"name": "Keio University"}, "result": {"id": gid(result)}}
-    opened, read = await lines(own)
-    assert opened == shared | led_to | {"act": "OPENED", "at": opened["lastAt"], "lastAt": "2026-11-22T09:01:00+00:00"}
-    assert read == shared | led_to | {"act": "READ", "at": read["lastAt"], "lastAt": "2026-11-22T09:00:00+00:00"}
+    opened, read, sent = await lines(own)
+    assert (sent["act"], sent["by"], sent["version"]) == ("CHANGED", "You", 1)
+    assert opened == shared | led_to | {"act": "OPENED", "at": opened["lastAt"], "lastAt": "2026-11-22T09:02:00+00:00"}
+    assert read == shared | led_to | {"act": "READ", "at": read["lastAt"], "lastAt": "2026-11-22T09:01:00+00:00"}
 
 
 async def test_every_act_has_its_word_and_a_look_up_tells_its_purpose(
@@ -251,3 +254,26 @@ async def test_it_is_read_by_the_index_among_very_many_entries(
     )
     assert "trail_candidates" in "\n".join(row["QUERY PLAN"] for row in plan)
     assert len(await lines(own)) == 1
+
+
+async def test_what_candidates_change_of_their_account_stands_in_it_too(
+    client: Client, world: World, clock: ControlledClock
+) -> None:
+    """G1: so that they see what somebody else did in their name; by a mailed link as well, where nobody logs in."""
+    entry = await world.entry(await world.candidate(registered=False))
+    form = {"idNumber": entry.id_number, "secretNumber": SECRET, "acceptsTerms": True}
+    form |= dict.fromkeys(("email", "emailAgain"), "aoi@mail.example")
+    await client.order("register", "", **form, **dict.fromkeys(("password", "passwordAgain"), PASSWORD))
+    own = client.as_(await world.token(await Candidate.get(id=entry.candidate_id)))
+    clock.forward(minutes=1)
+    await own.order("changeMyDetails", "", language="ja")
+    new = dict.fromkeys(("password", "passwordAgain"), "another horse 43")
+    await own.order("changePassword", "", oldPassword=PASSWORD, **new)
+    clock.forward(minutes=1)
+    reset = await PasswordReset.create(candidate_id=entry.candidate_id, asked_at=clock())
+    newer = dict.fromkeys(("password", "passwordAgain"), "a third horse 44")
+    await client.order("resetPassword", "", token=reset_token(reset.id), **newer)
+    change = await EmailChange.create(candidate_id=entry.candidate_id, new_email="b@mail.example", asked_at=clock())
+    await client.order("confirmEmail", "", token=email_change_token(change.id))
+    found = await lines(client.as_(await world.token(await Candidate.get(id=entry.candidate_id))))
+    assert [(line["act"], line["by"], line["result"]) for line in found] == [("CHANGED", "You", None)] * 5

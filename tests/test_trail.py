@@ -42,8 +42,9 @@ LATER = 'subscription { newShares(after: "0.0") { share { result { headline } } 
 
 
 async def entries(after: int = 0) -> list[Row]:
-    """What stands in the trail behind an id, in order."""
-    return await database.rows("SELECT * FROM trail WHERE id > :after ORDER BY id", after=after)
+    """What others than candidates left in the trail behind an id, in order; whoever sends a result leaves an entry."""
+    others = "SELECT * FROM trail WHERE id > :after AND viewer_kind <> 'candidate' ORDER BY id"
+    return await database.rows(others, after=after)
 
 
 async def last_id() -> int:
