@@ -64,6 +64,7 @@ class Institution(Node):
     website: str = strawberry.field(description="Address of its site.")
     timezone: str = strawberry.field(description="IANA name of its time zone.")
     key: strawberry.Private[UUID]
+    parent_key: strawberry.Private[UUID | None]
 
     @classmethod
     def of(cls, row: Row) -> "Institution":
@@ -79,7 +80,13 @@ class Institution(Node):
             website=row["website"],
             timezone=row["timezone"],
             key=row["institution_id"],
+            parent_key=row["parent_id"],
         )
+
+    @strawberry.field(description="The institution that it is a department of, if that has an account to be seen.")
+    async def parent(self, info: Info) -> "Institution | None":
+        row = await info.context.loaders.institution.load(self.parent_key) if self.parent_key else None
+        return None if row is None else Institution.of(row)
 
     @strawberry.field(
         description="How to choose between several accounts of one institution, in the language asked for; null where "
