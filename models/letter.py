@@ -25,6 +25,8 @@ LINK_VALID = {
 }
 # Letters about the very address that they go to: no other ever gets them.
 OF_ONE_ADDRESS = frozenset({"address_changed", "confirm_address", "account_closed"})
+# Letters about new shares and corrections, which users of institutions choose to get (N2).
+NEWS = frozenset({"new_shares", "result_corrected"})
 # Letters to an address that nobody keeps: their rows go as soon as they were sent or refused.
 LAST = "account_closed"
 

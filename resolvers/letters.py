@@ -17,7 +17,7 @@ from errors import Unavailable
 from mailers.letters import Mail
 from mailers.post import AddressRefused, Refused, TryLater
 from models.base import new_id
-from models.letter import LAST, WAITING, Letter
+from models.letter import LAST, NEWS, WAITING, Letter
 from resolvers.letter_texts import composed
 
 Send = Callable[[Mail], Awaitable[None]]
@@ -120,12 +120,18 @@ async def deliver(
 # Written by a job that had read the address just before: it must not be used, nor kept (G2).
 TO_CLOSED = """EXISTS (SELECT 1 FROM candidate WHERE candidate.id = letter.candidate_id
                        AND candidate.closed_at IS NOT NULL)"""
+# News that waited while its receiver turned it off or left, or the institution was suspended (N2, O3).
+UNWANTED = f"""letter.kind IN ({", ".join(f"'{kind}'" for kind in sorted(NEWS))}) AND NOT EXISTS (
+    SELECT 1 FROM verifier_user JOIN institution ON institution.id = verifier_user.institution_id
+    WHERE verifier_user.id = letter.verifier_id AND verifier_user.status = 'ACTIVE' AND verifier_user.notify <> 'OFF'
+    AND institution.status = 'APPROVED')"""
+NOBODYS = f"({TO_CLOSED} OR {UNWANTED})"
 
 
 async def _begun(letter_id: UUID, now: datetime, free_since: datetime) -> Row | None:
     return await database.row(
         f"""UPDATE letter SET tries = tries + 1, begun_at = :now WHERE id = :id AND {WAITING} AND tries < {MOST_TRIES}
-            AND next_try_at <= :now AND (begun_at IS NULL OR begun_at <= :free_since) AND NOT {TO_CLOSED}
+            AND next_try_at <= :now AND (begun_at IS NULL OR begun_at <= :free_since) AND NOT {NOBODYS}
             RETURNING *""",
         id=letter_id,
         now=now,
@@ -136,9 +142,9 @@ async def _begun(letter_id: UUID, now: datetime, free_since: datetime) -> Row | 
 async def _time_left(letter_id: UUID, now: datetime, leased_for: timedelta) -> timedelta | None:
     """How long until a letter that waits may be tried, by us or, if its worker lives, by nobody any more.
 
-    One to a closed account will never be: it goes.
+    One to a closed account, or with news that nobody wants any more, will never be: it goes.
     """
-    await database.rows(f"DELETE FROM letter WHERE id = :id AND {WAITING} AND {TO_CLOSED}", id=letter_id)
+    await database.rows(f"DELETE FROM letter WHERE id = :id AND {WAITING} AND {NOBODYS}", id=letter_id)
     letter = await database.row(f"SELECT * FROM letter WHERE id = :id AND {WAITING}", id=letter_id)
     if letter is None:
         return None

@@ -15,6 +15,7 @@ from mailers.letters import Mail
 from mailers.post import Server, TryLater
 from models.candidate import Candidate
 from models.letter import WAITING, Letter
+from models.notify import Notify
 from models.session import PasswordReset, reset_token
 from resolvers import letters
 from settings import MAIL_FROM, Settings
@@ -379,3 +380,30 @@ async def tried(letter: Letter, times: int) -> bool:
     """Whether a letter was tried so often, the last time to its end."""
     row = await Letter.get(id=letter.id)
     return row.tries == times and row.begun_at is None
+
+
+AFTERWARDS = {
+    "nothing happened": ("SELECT 1", 1),
+    "they turned it off": ("UPDATE verifier_user SET notify = 'OFF'", 0),
+    "they were removed": ("UPDATE verifier_user SET status = 'REMOVED', is_primary = false, removed_at = now()", 0),
+    "they were deactivated": ("UPDATE verifier_user SET status = 'DEACTIVATED', is_primary = false", 0),
+    "the institution was suspended": ("UPDATE institution SET status = 'SUSPENDED', suspended_at = now()", 0),
+}
+
+
+@pytest.mark.parametrize("afterwards", AFTERWARDS)
+@pytest.mark.parametrize("kind", ["new_shares", "result_corrected"])
+async def test_news_that_waited_goes_only_to_whoever_still_wants_and_may_have_it(
+    office: PostOffice, world: World, mail_server: MailServer, clock: ControlledClock, kind: str, afterwards: str
+) -> None:
+    """N2, O3: the letter was written before, and is thrown away when its turn comes."""
+    user = await world.verifier(notify=Notify.AT_ONCE, email="office@mail.example")
+    told = {"verifier_id": str(user.id), "institution": "Keio University", "timezone": "UTC", "period": "AT_ONCE"}
+    counted = {"count": 1, "by_exam": [["C1 Advanced", 1]], "latest": []}
+    receiver = letters.Receiver(user.email, "en", verifier_id=user.id)
+    async with database.transaction():
+        await letters.write(kind, receiver, told | counted, clock())
+    statement, mails = AFTERWARDS[afterwards]
+    await database.rows(statement)
+    assert await office.deliver()
+    assert (len(mail_server.taken), await Letter.filter(sent_at__isnull=True).count()) == (mails, 0)
