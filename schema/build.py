@@ -34,7 +34,10 @@ from schema.result_change import ResultChangeSubscription
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
 from schema.staff import StaffQuery
+from schema.suspension import SuspensionMutation
+from schema.user import UserMutation
 from schema.verifier import OrganisationMutation, OrganisationQuery
+from schema.verifying import VerifyingQuery
 from schema.withdrawal import WithdrawalMutation, WithdrawalQuery
 
 FEDERATION_VERSION: Final = "2.9"  # the newest that gateways and composers in use all know
@@ -66,6 +69,8 @@ class Query(
     OrganisationQuery,
     StaffQuery,
     CheckQuery,
+    VerifyingQuery,
+    ListCheckQuery,
     NodeQuery,
 ):
     pass

@@ -1,7 +1,7 @@
 """What runs round every operation on every transport: documents known already, and errors fit to be seen."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import asyncpg
@@ -10,6 +10,7 @@ from graphql import GraphQLError
 from strawberry.extensions import MaskErrors, SchemaExtension
 
 import errors
+from engine.languages import told
 from schema.documents import Documents
 
 log = structlog.get_logger()
@@ -29,7 +30,7 @@ TELLING = {
 LONGEST_MESSAGE = 1000  # they may hold a whole body, and searching that takes its length squared
 
 
-def presented(error: GraphQLError, request_id: str, production: bool) -> GraphQLError:
+def presented(error: GraphQLError, request_id: str, production: bool, language: str = "en") -> GraphQLError:
     """An error as a client may see it: coded, and without a word of ours unless it was written for clients.
 
     Whatever has no code yet and was caused by an exception of ours is a bug: it is logged in full and masked.
@@ -40,11 +41,12 @@ def presented(error: GraphQLError, request_id: str, production: bool) -> GraphQL
     if code is None and cause is None:
         code = "BAD_USER_INPUT"  # of what Strawberry and graphql-core raise, only variables have no code by now
     if code is not None:
-        told = error.message[:LONGEST_MESSAGE]
-        return _coded(error, discreet(told) if production else told, code, request_id)
+        written = error.message[:LONGEST_MESSAGE]
+        return _coded(error, discreet(written) if production else written, code, request_id)
     for kind, (code, message) in EXPECTED.items():
         if isinstance(cause, kind):
-            return _coded(error, message or str(cause), code, request_id, cause)
+            said = message or told(cause.args[0], language)
+            return _coded(error, said, code, request_id, _facts(cause, language))
     log.error("operation.failed", path=error.path, exc_info=cause)
     return _coded(error, UNEXPECTED, "INTERNAL_SERVER_ERROR", request_id)
 
@@ -63,19 +65,28 @@ EXPECTED: dict[type[BaseException], tuple[str, str]] = {
     errors.NotLoggedIn: ("UNAUTHENTICATED", ""),
     errors.NotAllowed: ("FORBIDDEN", ""),
     errors.TooManyTries: ("TOO_MANY_TRIES", ""),
+    errors.InvalidInput: ("BAD_USER_INPUT", ""),
     asyncpg.CharacterNotInRepertoireError: ("BAD_USER_INPUT", "Text may not contain the NUL character."),
     UnicodeEncodeError: ("BAD_USER_INPUT", "Text may not contain half of a surrogate pair."),
 }
 
 
-def _coded(
-    error: GraphQLError, message: str, code: Any, request_id: str, cause: BaseException | None = None
-) -> GraphQLError:
-    extensions: dict[str, Any] = {"code": code, "requestId": request_id}
+def _facts(cause: BaseException, language: str) -> dict[str, Any]:
+    """What a client needs to know of an error beside its message."""
     if isinstance(cause, errors.SlowSubscriber):
-        extensions["cursor"] = cause.cursor
+        return {"cursor": cause.cursor}
     if isinstance(cause, errors.TooManyTries):
-        extensions["retryAfter"] = cause.retry_after.isoformat()
+        facts = {"retryAfter": cause.retry_after.isoformat()}
+        return facts | ({"limit": cause.limit} if cause.limit else {})
+    if isinstance(cause, errors.InvalidInput):
+        return {"problems": [{"path": one.path, "message": told(one.message, language)} for one in cause.problems]}
+    return {}
+
+
+def _coded(
+    error: GraphQLError, message: str, code: Any, request_id: str, facts: Mapping[str, Any] | None = None
+) -> GraphQLError:
+    extensions = {"code": code, "requestId": request_id, **(facts or {})}
     return GraphQLError(
         message,
         nodes=error.nodes,
@@ -92,7 +103,7 @@ class Presented(MaskErrors):
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """The error as a client may see it."""
         context = self.execution_context.context
-        return presented(error, context.request_id, context.production)
+        return presented(error, context.request_id, context.production, context.viewer.language)
 
 
 EXTENSIONS: list[type[SchemaExtension] | Callable[[], SchemaExtension]] = [Presented, Documents]

@@ -72,6 +72,7 @@ SHORT_LISTS = {
     "CandidatesEntered.problems": "a few per row of an order: 500",
     "DownloadTemplate.columns": "as many as a row has fields",
     "ExamSessionConnection.edges": "a page",
+    "FoundResult.skillScores": "one per skill of an exam",
     "InboxConnection.edges": "a page",
     "InvalidInput.problems": "one per field of a form",
     "MailResent.notResent": "at most as many as were named: 100",
@@ -80,6 +81,7 @@ SHORT_LISTS = {
     "ParkedMailConnection.edges": "a page",
     "Query.exams": "reference data, loaded from a file",
     "Query.institutions": "at most 20 suggestions (S1)",
+    "Query.verifyResults": "one per pair of an order: 500 (V5)",
     "Result.notices": "at most two",
     "Result.told": "those who had read it, once for each correction",
     "Result.versions": "few results are corrected, and seldom twice",
@@ -90,6 +92,7 @@ SHORT_LISTS = {
     "ResultsLoaded.problems": "a few per row of an order: 500",
     "ShareConnection.edges": "a page",
     "Staff.heldJobs": "one per kind of job",
+    "Verification.problems": "one per number of a pair",
     "WithdrawnShareConnection.edges": "a page",
 }
 

@@ -18,6 +18,7 @@ import errors
 from schema.build import schema
 from schema.context import Context
 from schema.extensions import AWAY, UNEXPECTED, presented
+from schema.verifying import BY_POST
 from settings import Settings
 from transport import asking, requests, streams
 from transport.gates import TooMany, asker
@@ -69,6 +70,8 @@ class GraphQLOverHTTP:
         operation = checked(await requests.read(request), may_introspect(request, self.services.settings))
         if request.method == "GET" and operation.type is not OperationType.QUERY:
             raise BadRequest(405, "Only queries may be sent by GET.", Allow="POST")
+        if request.method == "GET" and not BY_POST.isdisjoint(operation.roots):
+            raise BadRequest(405, "Numbers of candidates may only be sent by POST.", Allow="POST")
         wanted = media_type(accept_of(request.headers), operation.type)
         if wanted is None:
             raise BadRequest(406, _not_acceptable(operation.type))

@@ -38,7 +38,12 @@ class Operation:
     asked: GraphQLRequest
     type: OperationType
     cost: Cost
-    path: str  # what it asks for, as the trail says it
+    roots: tuple[str, ...]  # the fields it asks for, each once
+
+    @property
+    def path(self) -> str:
+        """What it asks for, as the trail says it."""
+        return f"{self.type.value} {', '.join(self.roots)}"
 
 
 def checked(asked: GraphQLRequest, may_introspect: bool) -> Operation:
@@ -51,8 +56,8 @@ def checked(asked: GraphQLRequest, may_introspect: bool) -> Operation:
     _check_size(measure)
     if measure.introspects and not may_introspect:
         raise _refused("The schema is not open here.", "INTROSPECTION_DISABLED")
-    path = f"{operation.operation.value} {', '.join(_roots(parsed.node, operation.selection_set))}"
-    return Operation(asked, operation.operation, Cost(measure.cost, MOST.cost), path)
+    roots = tuple(_roots(parsed.node, operation.selection_set))
+    return Operation(asked, operation.operation, Cost(measure.cost, MOST.cost), roots)
 
 
 def _roots(node: DocumentNode, selected: SelectionSetNode) -> dict[str, None]:
