@@ -34,8 +34,6 @@ from schema.result_change import ResultChangeSubscription
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
 from schema.staff import StaffQuery
-from schema.suspension import SuspensionMutation
-from schema.user import UserMutation
 from schema.verifier import OrganisationMutation, OrganisationQuery
 from schema.verifying import VerifyingQuery
 from schema.withdrawal import WithdrawalMutation, WithdrawalQuery
@@ -70,7 +68,6 @@ class Query(
     StaffQuery,
     CheckQuery,
     VerifyingQuery,
-    ListCheckQuery,
     NodeQuery,
 ):
     pass
