@@ -7,6 +7,11 @@ import hmac
 import secrets
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+NONCE = 12
+
 _key = b""
 
 
@@ -35,6 +40,20 @@ def id_in(purpose: str, token: str) -> UUID | None:
     except (binascii.Error, ValueError):
         return None
     return id if hmac.compare_digest(sealed_id(purpose, id), token) else None
+
+
+def locked(purpose: str, name: str, content: bytes) -> bytes:
+    """The content as only a holder of the key can read it, under this name (AES-256-GCM)."""
+    nonce = secrets.token_bytes(NONCE)
+    return nonce + AESGCM(seal("locked", purpose)).encrypt(nonce, content, f"{purpose}:{name}".encode())
+
+
+def unlocked(purpose: str, name: str, content: bytes) -> bytes | None:
+    """What was locked under this name; None for anything that we did not lock, or under another one."""
+    try:
+        return AESGCM(seal("locked", purpose)).decrypt(content[:NONCE], content[NONCE:], f"{purpose}:{name}".encode())
+    except (InvalidTag, ValueError):
+        return None
 
 
 def new_token() -> str:
