@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 
 class Sentence(str):
@@ -209,6 +209,48 @@ class EntryClaimed(Refusal):
         "The candidate has registered with this entry already: a new Secret Number would not help. "
         "To log in again they reset their password, with the ID Number alone."
     )
+
+
+class UserNotFound(Refusal):
+    message = "There is no such user in your organisation."
+
+
+class PrimaryStays(Refusal):
+    message = "The Primary User cannot be removed, deactivated or made a reader: hand the role over first."
+
+
+class UserStateForbids(Refusal):
+    """A user is in a state that does not allow the change (U2)."""
+
+    def __init__(self, status: str) -> None:
+        told = "This cannot be done with a user who is {status}."
+        super().__init__(Sentence.of(told, status=Sentence.of(status.lower())))
+        self.status = status
+
+
+class InstitutionSuspended(Refusal):
+    message = "Your institution's account is suspended, so nobody can log in to it. Its users were told why by mail."
+
+
+class InstitutionStateForbids(Refusal):
+    """An institution is in a state that does not allow the change (O3)."""
+
+    def __init__(self, status: str) -> None:
+        told = "This cannot be done with an institution that is {status}."
+        super().__init__(Sentence.of(told, status=Sentence.of(status.lower())))
+        self.status = status
+
+
+class JoinRequestNotFound(Refusal):
+    message = "There is no such request to join."
+
+
+class PrimaryStillAsked(Refusal):
+    """The Primary User has some days to answer a request before staff may (O5). `until` is the last of them."""
+
+    def __init__(self, until: date) -> None:
+        super().__init__(Sentence.of("The Primary User has until {until} to answer.", until=until.isoformat()))
+        self.until = until
 
 
 class AlreadyReleased(Refusal):

@@ -123,9 +123,34 @@ def password_changed(envelope: Envelope, changed_at: datetime, account: Account 
     return _mail("password_changed", envelope, changed_at=changed_at, account=account)
 
 
-def address_changed(envelope: Envelope) -> Mail:
-    """Security notice to the old address, which never learns the new one (A9, N1)."""
-    return _mail("address_changed", envelope, changed_at=envelope.written_at)
+def address_changed(envelope: Envelope, account: Account = Account.CANDIDATE) -> Mail:
+    """Security notice to the old address, which never learns the new one (A9, U2, N1)."""
+    return _mail("address_changed", envelope, changed_at=envelope.written_at, account=account)
+
+
+def primary_changed(envelope: Envelope, institution: str, name: str) -> Mail:
+    """To both: the role of the Primary User was handed over (U1)."""
+    return _mail("primary_changed", envelope, institution=institution, name_of_primary=name)
+
+
+def join_requested(envelope: Envelope, institution: str, name: str, link: str) -> Mail:
+    """To the Primary User: somebody asks to be added to the account (O5)."""
+    return _mail("join_requested", envelope, institution=institution, name_of_asker=name, link=link)
+
+
+def join_refused(envelope: Envelope, institution: str) -> Mail:
+    """To whoever asked to be added, and was refused (O5)."""
+    return _mail("join_refused", envelope, institution=institution)
+
+
+def institution_suspended(envelope: Envelope, institution: str, reason: str) -> Mail:
+    """To each active user of an institution: nobody sees anything for now, and why (O3)."""
+    return _mail("institution_suspended", envelope, institution=institution, reason=reason)
+
+
+def institution_reinstated(envelope: Envelope, institution: str, link: str) -> Mail:
+    """To each active user of an institution: all is there again (O3)."""
+    return _mail("institution_reinstated", envelope, institution=institution, link=link)
 
 
 def account_closed(envelope: Envelope) -> Mail:

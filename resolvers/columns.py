@@ -73,8 +73,13 @@ SHARE_JOINS = f"""
 VERIFIER = """
     verifier_user.id AS verifier_id, verifier_user.institution_id, verifier_user.name AS verifier_name,
     verifier_user.email AS verifier_email, verifier_user.is_primary, verifier_user.status AS verifier_status,
-    verifier_user.language AS verifier_language, verifier_user.notify,
+    verifier_user.language AS verifier_language, verifier_user.notify, verifier_user.role AS verifier_role,
     verifier_user.email_refused_at AS verifier_email_refused_at"""
+
+JOIN_REQUEST = """
+    join_request.id AS join_request_id, join_request.institution_id, join_request.status AS join_request_status,
+    join_request.name AS asker_name, join_request.email AS asker_email, join_request.language AS asker_language,
+    join_request.asked_at, join_request.decided_at"""
 
 TEMPLATE = """
     download_template.id AS template_id, download_template.institution_id, download_template.name AS template_name,

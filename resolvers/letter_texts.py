@@ -78,7 +78,27 @@ def _confirm_address(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
 
 
 def _address_changed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
-    return letters.address_changed(envelope)
+    return letters.address_changed(envelope, Account(facts.get("account", Account.CANDIDATE)))
+
+
+def _primary_changed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.primary_changed(envelope, facts["institution"], facts["name"])
+
+
+def _join_requested(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.join_requested(envelope, facts["institution"], facts["name"], f"{public_url}/inbox")
+
+
+def _join_refused(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.join_refused(envelope, facts["institution"])
+
+
+def _institution_suspended(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.institution_suspended(envelope, facts["institution"], facts["reason"])
+
+
+def _institution_reinstated(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.institution_reinstated(envelope, facts["institution"], f"{public_url}/inbox")
 
 
 def _account_closed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
@@ -136,6 +156,11 @@ KINDS: dict[str, Compose] = {
     "institution_joined": _institution_joined,
     "confirm_address": _confirm_address,
     "address_changed": _address_changed,
+    "primary_changed": _primary_changed,
+    "join_requested": _join_requested,
+    "join_refused": _join_refused,
+    "institution_suspended": _institution_suspended,
+    "institution_reinstated": _institution_reinstated,
     "account_closed": _account_closed,
     "password_changed": _password_changed,
     "login_locked": _login_locked,

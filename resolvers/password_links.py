@@ -31,7 +31,8 @@ OPEN_LINK = f"""FROM verifier_link JOIN verifier_user ON verifier_user.id = veri
     WHERE verifier_link.id = :link_id AND verifier_link.used_at IS NULL AND {APPROVED}
     AND ((verifier_link.kind = 'INVITATION' AND verifier_user.status = 'INVITED'
           AND verifier_link.asked_at > :invited_after)
-      OR (verifier_link.kind = 'RESET' AND verifier_user.status = 'ACTIVE' AND verifier_link.asked_at > :reset_after))"""
+      OR (verifier_link.kind = 'RESET' AND verifier_user.status = 'ACTIVE'
+          AND verifier_link.asked_at > :reset_after))"""
 
 
 async def invite(verifier_id: UUID, now: datetime) -> UUID:

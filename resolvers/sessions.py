@@ -10,9 +10,10 @@ from weakref import WeakValueDictionary
 from engine import database, hashing, keys
 from engine.database import Row
 from engine.limits import Attempt, Lock, Rate, forget, network, take
-from errors import LoginLocked, TooManyTries, WrongLogin, WrongPassword
+from errors import InstitutionSuspended, LoginLocked, TooManyTries, WrongLogin, WrongPassword
 from models.base import required
 from models.entry import written_id_number
+from models.institution import APPROVED
 from models.session import IDLE, LONGEST, Session
 from models.verifier import StaffRole, VerifierRole
 from models.viewer import Kind, Viewer
@@ -35,10 +36,10 @@ ACCOUNTS = {
                        JOIN candidate ON candidate.id = entry.candidate_id
                        WHERE entry.id_number = :name AND entry.claimed_at IS NOT NULL
                        AND candidate.closed_at IS NULL""",
-    Kind.VERIFIER: """SELECT verifier_user.id, verifier_user.password_hash FROM verifier_user
+    Kind.VERIFIER: f"""SELECT verifier_user.id, verifier_user.password_hash, {APPROVED} AS is_let_in FROM verifier_user
                       JOIN institution ON institution.id = verifier_user.institution_id
                       WHERE lower(verifier_user.email) = lower(:name) AND verifier_user.status = 'ACTIVE'
-                      AND institution.status = 'APPROVED'""",
+                      AND institution.status IN ('APPROVED', 'SUSPENDED')""",
     Kind.STAFF: """SELECT id, password_hash, role, secret_version, last_step FROM staff_user
                    LEFT JOIN staff_totp ON staff_totp.staff_id = staff_user.id WHERE lower(email) = lower(:name)""",
 }
@@ -52,9 +53,9 @@ NAMES = {
     Kind.STAFF: "SELECT email AS name FROM staff_user WHERE id = :id",
 }
 
-VALID = """session.ended_at IS NULL AND session.created_at > :created_after AND session.used_at > :used_after
+VALID = f"""session.ended_at IS NULL AND session.created_at > :created_after AND session.used_at > :used_after
            AND (candidate.id IS NULL OR candidate.closed_at IS NULL)
-           AND (verifier_user.id IS NULL OR (verifier_user.status = 'ACTIVE' AND institution.status = 'APPROVED'))"""
+           AND (verifier_user.id IS NULL OR (verifier_user.status = 'ACTIVE' AND {APPROVED}))"""
 SESSION_JOINS = """
     FROM session LEFT JOIN candidate ON candidate.id = session.candidate_id
     LEFT JOIN verifier_user ON verifier_user.id = session.verifier_id
@@ -84,9 +85,11 @@ async def log_in(kind: Kind, name: str, password: str, viewer: Viewer, code: str
     """Start a session for a candidate (by ID Number), verifier or member of staff (by e-mail).
 
     An unknown name, a wrong password and a wrong one-time code, which the board's staff need, are answered alike, in
-    the same time, and lock alike (A4). Raises WrongLogin, LoginLocked or TooManyTries.
+    the same time, and lock alike (A4). Raises WrongLogin, LoginLocked, TooManyTries or InstitutionSuspended.
     """
     account = await _account_with_password(kind, name, password, viewer, code)
+    if not account.get("is_let_in", True):
+        raise InstitutionSuspended  # told to none but those who know the password
     async with database.transaction():
         if await is_unchanged(kind, account):
             await _keep_hash_current(kind, account, password)
@@ -252,6 +255,15 @@ async def still_valid(session_ids: Iterable[UUID], now: datetime) -> set[UUID]:
 
 def _times(now: datetime) -> dict[str, datetime]:
     return {"created_after": now - LONGEST, "used_after": now - IDLE - USE_IS_NOTED_EVERY}
+
+
+async def end_all(kind: Kind, account_ids: Iterable[UUID], now: datetime) -> None:
+    """End every session of these accounts, and with them their streams and the addresses of their files."""
+    await database.rows(
+        f"UPDATE session SET ended_at = :now WHERE {OWNER_COLUMNS[kind]} = ANY(:ids) AND ended_at IS NULL",
+        now=now,
+        ids=list(account_ids),
+    )
 
 
 async def log_out(viewer: Viewer, everywhere: bool) -> int:

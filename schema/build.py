@@ -23,6 +23,7 @@ from schema.export import ExportMutation
 from schema.extensions import EXTENSIONS
 from schema.institution import InstitutionQuery
 from schema.invitation import InvitationMutation, InvitationQuery
+from schema.join_request import JoinRequestMutation
 from schema.letter import LetterMutation
 from schema.loading import LoadingMutation
 from schema.password import PasswordMutation
@@ -34,6 +35,8 @@ from schema.result_change import ResultChangeSubscription
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
 from schema.staff import StaffQuery
+from schema.suspension import SuspensionMutation
+from schema.user import UserMutation
 from schema.verifier import OrganisationMutation, OrganisationQuery
 from schema.verifying import VerifyingQuery
 from schema.withdrawal import WithdrawalMutation, WithdrawalQuery
@@ -85,6 +88,9 @@ class Mutation(
     ShareMutation,
     WithdrawalMutation,
     OrganisationMutation,
+    UserMutation,
+    JoinRequestMutation,
+    SuspensionMutation,
     ApplicationMutation,
     InvitationMutation,
     LetterMutation,

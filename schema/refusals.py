@@ -1,7 +1,7 @@
 """The GraphQL type of every refusal, and the one list that maps the one to the other."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import strawberry
@@ -181,6 +181,41 @@ class ConsentOutdated(Refusal):
 @refuses(errors.EntryNotFound, "The viewer has no such entry; a centre's staff have those of their centre alone.")
 class EntryNotFound(Refusal):
     pass
+
+
+@refuses(errors.UserNotFound, "The viewer's organisation has no such user.")
+class UserNotFound(Refusal):
+    pass
+
+
+@refuses(errors.PrimaryStays, "The Primary User stays until the role is handed over: there is always exactly one.")
+class PrimaryStays(Refusal):
+    pass
+
+
+@refuses(errors.UserStateForbids, "The user is in a state that does not allow this.")
+class UserStateForbids(Refusal):
+    status: str = strawberry.field(description="The state of the user: INVITED, ACTIVE or DEACTIVATED.")
+
+
+@refuses(errors.InstitutionSuspended, "The institution's account is suspended; told only after the right password.")
+class InstitutionSuspended(Refusal):
+    pass
+
+
+@refuses(errors.InstitutionStateForbids, "The institution is in a state that does not allow this.")
+class InstitutionStateForbids(Refusal):
+    status: str = strawberry.field(description="The state of the institution, such as `APPROVED` or `SUSPENDED`.")
+
+
+@refuses(errors.JoinRequestNotFound, "The viewer sees no such request.")
+class JoinRequestNotFound(Refusal):
+    pass
+
+
+@refuses(errors.PrimaryStillAsked, "The Primary User may still answer: until then staff do not decide.")
+class PrimaryStillAsked(Refusal):
+    until: date = strawberry.field(description="The last day that the Primary User has, in the board's time zone.")
 
 
 @refuses(errors.AlreadyReleased, "The moment of the session's release has come: it stays released.")

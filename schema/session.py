@@ -13,7 +13,7 @@ from schema import candidate, verifier
 from schema.arguments import Input
 from schema.context import Info, NewCookie
 from schema.costs import HASHING
-from schema.refusals import LoginLocked, TooManyTries, WrongLogin
+from schema.refusals import InstitutionSuspended, LoginLocked, TooManyTries, WrongLogin
 
 if TYPE_CHECKING:
     from schema.candidate import Candidate
@@ -105,7 +105,7 @@ class LogInStaffInput:
 
 
 LogInPayload = Annotated[
-    LoggedIn | WrongLogin | LoginLocked | TooManyTries,
+    LoggedIn | WrongLogin | LoginLocked | TooManyTries | InstitutionSuspended,
     strawberry.union("LogInPayload", description="A session, or why there is none."),
 ]
 

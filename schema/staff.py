@@ -7,11 +7,12 @@ import strawberry
 
 from engine.database import Row
 from models.viewer import Kind
-from resolvers import applications, exam_sessions, held_jobs, parked_mail, releases
+from resolvers import applications, exam_sessions, held_jobs, join_requests, parked_mail, releases
 from schema.application import ApplicationConnection
 from schema.context import Info
 from schema.costs import COUNT, PAGE, list_of
 from schema.exam_session import ExamSessionConnection
+from schema.join_request import JoinRequestConnection
 from schema.letter import ParkedMailConnection, ParkedMailState
 from schema.pages import After, First, due_place, place, session_place
 from schema.release import Release
@@ -65,6 +66,17 @@ class Staff:
     async def releases(self, info: Info) -> list[Release] | None:
         rows = await releases.ahead(info.context.viewer)
         return None if rows is None else [Release.of(row) for row in rows]
+
+    @strawberry.field(
+        description="Those who ask to join an institution's account and wait for an answer, newest first; null for all "
+        "but the board's staff.",
+        directives=[PAGE],
+    )
+    async def join_requests(self, info: Info, first: First = 50, after: After = None) -> JoinRequestConnection | None:
+        viewer = info.context.viewer
+        if not viewer.is_board:
+            return None
+        return JoinRequestConnection.of(await join_requests.page(viewer, place(first, after)))
 
     @strawberry.field(
         description="Jobs that are held, by name; null for all but the board's staff.", directives=[list_of(10), COUNT]

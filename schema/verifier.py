@@ -12,13 +12,15 @@ from models.base import required
 from models.notify import Notify as Choice
 from models.verifier import may_know_refusal
 from models.viewer import Kind
-from resolvers import news, templates, verifiers
+from resolvers import join_requests, news, templates, verifiers
 from schema.arguments import Input
 from schema.context import Info
-from schema.costs import list_of
+from schema.costs import PAGE, list_of
 from schema.ids import global_id, key_of
 from schema.institution import Institution
+from schema.join_request import JoinRequestConnection
 from schema.node import LANGUAGE_DESCRIPTION, Node
+from schema.pages import After, First, place
 from schema.refusals import NotAllowed, NotLoggedIn
 from schema.template import DownloadTemplate
 
@@ -29,6 +31,14 @@ class VerifierStatus(Enum):
     ACTIVE = strawberry.enum_value("ACTIVE", description="Can log in.")
     DEACTIVATED = strawberry.enum_value("DEACTIVATED", description="Cannot log in for now.")
     REMOVED = strawberry.enum_value("REMOVED", description="Removed; kept for the history's sake.")
+
+
+@strawberry.enum(description="What a user may do; the Primary User may do everything, and keeps the users.")
+class VerifierRole(Enum):
+    OFFICER = strawberry.enum_value("OFFICER", description="Everything but to keep the users.")
+    READER = strawberry.enum_value(
+        "READER", description="Read the inbox and open shares; no look-ups, no marking by hand, no downloads."
+    )
 
 
 @strawberry.enum(description="When mail about new shares is sent.")
@@ -46,6 +56,7 @@ class VerifierUser(Node):
     name: str = strawberry.field(description="Name.")
     email: str = strawberry.field(description="E-mail address, the log-in name.")
     is_primary: bool = strawberry.field(description="Whether this is the institution's Primary User.")
+    role: VerifierRole = strawberry.field(description="What the user may do.")
     status: VerifierStatus = strawberry.field(description="State of the account.")
     language: str = strawberry.field(description=f"Language of letters, {LANGUAGE_DESCRIPTION}")
     notify: Notify = strawberry.field(description="When mail about new shares is sent.")
@@ -61,6 +72,7 @@ class VerifierUser(Node):
             name=row["verifier_name"],
             email=row["verifier_email"],
             is_primary=row["is_primary"],
+            role=VerifierRole(row["verifier_role"]),
             status=VerifierStatus(row["verifier_status"]),
             language=row["verifier_language"],
             notify=Notify(row["notify"]),
@@ -96,6 +108,16 @@ class Organisation:
     @strawberry.field(description="Its users, the Primary User first.", directives=[list_of(20)])
     async def users(self, info: Info) -> list[VerifierUser]:
         return [VerifierUser.of(row) for row in await verifiers.colleagues(info.context.viewer)]
+
+    @strawberry.field(
+        description="Those who ask to join and wait for an answer, newest first; null for all but the Primary User.",
+        directives=[PAGE],
+    )
+    async def join_requests(self, info: Info, first: First = 50, after: After = None) -> JoinRequestConnection | None:
+        viewer = info.context.viewer
+        if not viewer.is_primary:
+            return None
+        return JoinRequestConnection.of(await join_requests.page(viewer, place(first, after), viewer.institution_id))
 
     @strawberry.field(description="Its download templates, the default one first.", directives=[list_of(20)])
     async def templates(self, info: Info) -> list[DownloadTemplate]:

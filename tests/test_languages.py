@@ -14,7 +14,9 @@ from starlette.applications import Starlette
 import errors
 from engine.languages import LOCALES, catalogue, chosen, told
 from errors import InvalidInput, Problem, Refusal, Sentence
+from models.institution import InstitutionStatus
 from models.passwords import breached, password_problems
+from models.verifier import VerifierStatus
 from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.world import PASSWORD, World, gid
@@ -76,7 +78,9 @@ def facts_of(kind: type[Refusal]) -> list[Any]:
         "ResultNotSendable": [[status] for status in ("PENDING", "WITHHELD", "REVOKED", "LOADED", "RELEASED")],
         "AlreadyDecided": [[decision, now] for decision in ("APPROVED", "REFUSED", "ACCEPTED")],
         "AlreadyInvited": [[now]], "ConsentOutdated": [["2026-11-22"]], "ShareExpired": [[now]], "AlreadyReleased": [[now]],
-        "ResultChangedMeanwhile": [[2]],
+        "ResultChangedMeanwhile": [[2]], "PrimaryStillAsked": [[now.date()]],
+        "UserStateForbids": [[status.value] for status in VerifierStatus if status is not VerifierStatus.REMOVED],
+        "InstitutionStateForbids": [[status.value] for status in InstitutionStatus],
     }  # fmt: skip
     return known.get(kind.__name__) or [[]]
 
@@ -131,6 +135,7 @@ def test_nothing_is_in_the_catalogue_that_nobody_says() -> None:
         joined = joined.replace("  ", " ")
     flat = joined.replace('" "', "").replace(' "', "")
     statuses = {"pending", "loaded", "released", "withheld", "revoked", "approved", "refused", "accepted"}
+    statuses |= {"invited", "active", "deactivated"}
     unsaid = {one for one in catalogue("ja") if one not in statuses and one[:40] not in flat and one[-30:] not in flat}
     assert unsaid == set()
 
