@@ -61,7 +61,7 @@ class Dashboard:
         await until(lambda: self.closed or len(self.seen) >= len(shares), seconds)
         assert self.seen == list(shares)
 
-    async def has_ended(self, seconds: float = 5) -> None:
+    async def has_ended(self, seconds: float = 30) -> None:
         """Wait until its connection is closed, or its stream completed."""
         await until(lambda: self.closed, seconds)
 
@@ -138,7 +138,7 @@ async def _over_events(
 ) -> AsyncIterator[None]:
     headers = {"Accept": "text/event-stream"} | ({"Authorization": f"Bearer {token}"} if token else {})
     async with (
-        httpx2.AsyncClient(base_url=served.url, timeout=30, trust_env=False) as http,
+        httpx2.AsyncClient(base_url=served.url, timeout=60, trust_env=False) as http,
         http.stream("POST", "/graphql", json=operation, headers=headers) as response,
     ):
         assert response.headers["content-type"].startswith("text/event-stream")

@@ -74,5 +74,5 @@ async def events(app: ASGIApp, query: str, variables: dict[str, Any], token: str
         yield stream
     finally:
         stream.left.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await answering

@@ -27,7 +27,7 @@ async def holding(database_url: str, statement: str, commits: bool = False) -> A
 async def queued(count: int) -> None:
     """Wait until so many statements wait for a lock."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await database.value(waiting) < count:  # noqa: ASYNC110  # the server sets no event
             await asyncio.sleep(0.01)
 

@@ -180,7 +180,7 @@ async def _kill(workers: list[Served], kills: int, server: MoodyServer, proof: P
     for _ in range(kills):
         more = server.dice.randint(1, max(1, proof.letters // (kills + 1)))
         with contextlib.suppress(TimeoutError):
-            await until(partial(_has_grown, server, len(server.heard) + more), seconds=20)
+            await until(partial(_has_grown, server, len(server.heard) + more))
         await asyncio.sleep(server.dice.uniform(0, 0.2))
         worker = server.dice.choice(workers)
         worker.running.kill()

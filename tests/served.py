@@ -90,7 +90,7 @@ class Served:
         """Ask it to end, without waiting."""
         self.running.send_signal(signal.SIGTERM)
 
-    def ended(self, seconds: float = 20) -> int:
+    def ended(self, seconds: float = 60) -> int:
         """Wait until it has ended; its exit status."""
         return self.running.wait(seconds)
 
@@ -111,7 +111,7 @@ class Served:
         return (self.var / "stderr").read_text("utf-8")
 
 
-async def until(happened: Callable[[], object], seconds: float = 5, every: float = 0.01) -> None:
+async def until(happened: Callable[[], object], seconds: float = 60, every: float = 0.01) -> None:
     """Wait until something, asked by a plain or an asynchronous function, has happened; fails after so many seconds."""
     async with asyncio.timeout(seconds):
         while not await _told(happened()):  # noqa: ASYNC110  # what happens in another process sets no event

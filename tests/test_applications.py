@@ -105,7 +105,7 @@ async def letters() -> list[tuple[str, str, str]]:
 
 
 async def mail_of(server: MailServer, count: int) -> EmailMessage:
-    await until(lambda: len(server.taken) >= count, seconds=60)
+    await until(lambda: len(server.taken) >= count)
     return server.taken[count - 1]
 
 

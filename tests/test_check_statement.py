@@ -325,7 +325,7 @@ async def test_what_cannot_be_checked_is_never_called_genuine(
     wanted = {"number": result.statement_number, "token": check_token(result.statement_number, 1)}
     served = Served(tmp_path / "var", database_url).start().ready()
     try:
-        async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=served.url, timeout=60, trust_env=False) as http:
             client = Client(http)
             assert await checked(client, result) == GENUINE
             async with away(database_url):

@@ -196,7 +196,7 @@ async def test_the_photo_goes_and_its_file_after_it(life: Life, worker: Worker) 
     name = await with_photo(life)
     await life.close()
     assert await Photo.all().count() == 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await files.get(name) is not None:  # noqa: ASYNC110  # a job sets no event
             await asyncio.sleep(0.05)
 
@@ -379,7 +379,7 @@ async def test_the_last_letter_goes_to_the_address_and_its_row_goes_with_it(
 ) -> None:
     """G2: no address of a closed account is kept once its letter is sent."""
     await life.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await Letter.filter(kind="account_closed").exists():  # noqa: ASYNC110  # a worker sets no event
             await asyncio.sleep(0.05)
     assert await tables_with("aoi@mail.example") == set()

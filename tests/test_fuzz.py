@@ -62,7 +62,7 @@ async def fuzzed(settings: Settings, open_database: None, tmp_path: Path) -> Asy
     served = Served(tmp_path / "served", settings.database_url, {"OPERATIONS_PER_VIEWER": "1000"}).start()
     try:
         await asyncio.to_thread(served.ready)
-        async with httpx2.AsyncClient(base_url=served.url) as http:
+        async with httpx2.AsyncClient(base_url=served.url, timeout=60) as http:
             client = Client(http)
             tokens = {
                 "stranger": None,
@@ -162,7 +162,7 @@ def _try_all(kind: str, fuzzed: Fuzzed) -> list[str]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     told: list[str] = []
     operations = [found.ok() for found in _schema(fuzzed).get_all_operations()]
-    with httpx2.Client(base_url=fuzzed.url, headers=headers, timeout=30) as http:
+    with httpx2.Client(base_url=fuzzed.url, headers=headers, timeout=60) as http:
         for operation in operations:
             _try(operation.as_strategy(), http, fuzzed.values, told)
     assert len(operations) >= 20, "the schema has more operations than this"

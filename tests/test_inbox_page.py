@@ -47,7 +47,7 @@ def world(door: Door, door_clock: ControlledClock) -> World:
 @pytest.fixture
 async def browser(door: Door) -> AsyncIterator[Browser]:
     """A browser at the page, over real HTTP."""
-    async with httpx2.AsyncClient(base_url=door.url) as http:
+    async with httpx2.AsyncClient(base_url=door.url, timeout=60) as http:
         yield Browser(http, door.url)
 
 

@@ -152,7 +152,7 @@ async def test_workers_beside_one_another_do_each_job_once(workshop: Workshop) -
     async with workshop.worker().running(), workshop.worker().running(), workshop.worker().running():
         async with database.transaction():
             await enqueue_all("note", [({"number": number}, None) for number in range(300)])
-        await until(none_is_left, seconds=20)
+        await until(none_is_left)
     assert sorted(workshop.done) == list(range(300))
 
 
@@ -188,12 +188,12 @@ async def test_worker_is_told_to_stop_before_its_block_ends(workshop: Workshop, 
     worker = Worker(database_url, [Job("note", workshop.note)], [], workshop.clock, LONG, stopping)
     async with worker.running():
         await ask(1)
-        await until(lambda: workshop.done, seconds=20)
+        await until(lambda: workshop.done)
         stopping.set()
         await ask(2)
         going.set()
-        await until(lambda: only_left(("queued", 0)), seconds=20)
-        await until(is_gone, seconds=20)
+        await until(lambda: only_left(("queued", 0)))
+        await until(is_gone)
         assert workshop.done == [1]
 
 
@@ -219,10 +219,10 @@ async def test_worker_comes_back_after_its_connection_was_cut(workshop: Workshop
         await until(lambda: workshop.done == [1, 2])
         await _cut(database_url)
         await ask(3)
-        await until(lambda: 3 in workshop.done, seconds=10)
+        await until(lambda: 3 in workshop.done)
     await asyncio.sleep(0)
     async with workshop.worker().running():
-        await until(none_is_left, seconds=10)
+        await until(none_is_left)
     assert workshop.done.count(2) == 2
     assert workshop.done.count(1) == workshop.done.count(3) == 1
 
@@ -245,7 +245,7 @@ async def test_one_of_all_workers_does_what_is_due_at_a_fixed_time(workshop: Wor
     schedules = [Schedule("turn", "* * * * * *", turn) for _ in range(3)]
     workers = [workshop.worker(schedule) for schedule in schedules]
     async with workers[0].running(), workers[1].running(), workers[2].running():
-        await until(lambda: len(turns) >= 2, seconds=10)
+        await until(lambda: len(turns) >= 2)
         begun = len(turns)
         await asyncio.sleep(2.0)
     assert set(turns) == {START}
@@ -264,6 +264,6 @@ async def test_fault_at_a_fixed_time_does_not_end_the_others(workshop: Workshop)
 
     schedules = [Schedule("bad", "* * * * * *", bad), Schedule("good", "* * * * * *", good)]
     async with workshop.worker(*schedules).running():
-        await until(lambda: turns.count("bad") >= 2 and turns.count("good") >= 2, seconds=10)
+        await until(lambda: turns.count("bad") >= 2 and turns.count("good") >= 2)
         await ask(1)
         await until(none_is_left)

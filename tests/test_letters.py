@@ -310,10 +310,10 @@ async def test_late_word_of_an_old_try_does_not_give_the_newer_one_away(
         await new.wait()
 
     first = asyncio.create_task(letters.deliver(letter.id, delayed, PUBLIC_URL, clock()))
-    await until(lambda: begun(letter, 1), seconds=20)
+    await until(lambda: begun(letter, 1))
     clock.now += letters.lease(letters.SEND_SECONDS)
     second = asyncio.create_task(letters.deliver(letter.id, slow, PUBLIC_URL, clock()))
-    await until(lambda: sent, seconds=20)
+    await until(lambda: sent)
     old.set()
     await first
     assert await begun(letter, 2)
@@ -340,7 +340,7 @@ async def test_letter_is_sent_again_with_its_message_id_when_the_process_dies_wh
     mail_server.answering.clear()
     service = Served(tmp_path / "service", settings.database_url, {"SMTP_URL": mail_server.url}).start()
     try:
-        await until(lambda: mail_server.taken, seconds=30)
+        await until(lambda: mail_server.taken)
         assert await state(letter) == (1, None, None)
         service.kill()
     finally:

@@ -393,7 +393,7 @@ async def test_answers_that_nobody_reads_are_given_up_and_keep_nobody_waiting(
             for _ in range(20):
                 assert await client.ask(QUERY) == {"__typename": "Query"}
             await client.http.aclose()
-            await until(lambda: not connections.open_by_address, seconds=5)
+            await until(lambda: not connections.open_by_address)
             asking.cancel()
             await asyncio.wait([asking])
 

@@ -633,7 +633,7 @@ async def test_process_that_is_killed_in_its_middle_has_changed_and_mailed_nothi
         await _killed_before_the_letter(first, settings, token)
         assert ((await Candidate.get()).email, await Letter.all().count()) == (candidate.email, 0)
         assert (await EmailChange.get()).used_at is None
-        async with httpx2.AsyncClient(base_url=second.start().ready().url) as http:
+        async with httpx2.AsyncClient(base_url=second.start().ready().url, timeout=60) as http:
             assert await confirm(Client(http), token) == "EmailConfirmed"
         [mail] = await mails_in(second.var / "mail", 1)
         assert (mail["To"], (await Candidate.get()).email) == (candidate.email, NEW)
@@ -650,7 +650,7 @@ async def _killed_before_the_letter(service: Served, settings: Settings, token: 
     """Kill a process that has set the new address, and waits to write the letter."""
     blocking = await asyncpg.connect(settings.database_url)
     await blocking.execute("BEGIN; LOCK TABLE letter IN ACCESS EXCLUSIVE MODE")
-    async with httpx2.AsyncClient(base_url=service.url) as http:
+    async with httpx2.AsyncClient(base_url=service.url, timeout=60) as http:
         asking = asyncio.create_task(confirm(Client(http), token))
         await until(lambda: blocking.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
         service.kill()

@@ -396,7 +396,7 @@ async def test_mail_arrives_with_the_address_that_ends_such_mails(
     )
     assert answer["__typename"] == "ResultSent"
     folder = settings.var / "mail"
-    await until(lambda: list(folder.glob("*.eml")), seconds=30)  # a look every three seconds, then a job
+    await until(lambda: list(folder.glob("*.eml")))  # a look every three seconds, then a job
     [mail] = await mails_in(folder, 1)
     stop = f"http://testserver/unsubscribe/{unsubscribe_token(user.id)}"
     assert (mail["To"], mail["Content-Language"]) == (user.email, "ja")
@@ -737,7 +737,7 @@ async def told_until_killed(office: Office, workers: list[Served], before: int) 
     async def are_written() -> bool:
         return await Letter.all().count() >= there + before
 
-    await until(are_written, seconds=30, every=0.002)
+    await until(are_written, every=0.002)
     for worker in workers:
         worker.kill()
     await sending

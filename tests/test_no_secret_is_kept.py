@@ -54,7 +54,7 @@ class Life:
             some[:] = [mail for mail in await mails_in(self.served.var / "mail", 0) if wanted(mail)]
             return bool(some)
 
-        await until(arrived, seconds=20, every=0.1)
+        await until(arrived, every=0.1)
         return some
 
     async def logged_in(self, client: Client, what: str, payload: Any) -> Client:
@@ -66,7 +66,7 @@ class Life:
 async def life(open_database: None, database_url: str, tmp_path: Path) -> AsyncIterator[Life]:
     served = Served(tmp_path / "served", database_url, {"PUBLIC_URL": "http://testserver"}).start().ready()
     try:
-        async with httpx2.AsyncClient(base_url=served.url, timeout=20, trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=served.url, timeout=60, trust_env=False) as http:
             yield Life(served, Client(http), World(lambda: datetime.now(UTC)))
     finally:
         served.stop()

@@ -352,7 +352,7 @@ async def test_tokens_passwords_and_secrets_are_neither_stored_nor_logged(
     entry = await world.entry(await world.candidate(registered=False), id_number="KQX405173", secret="8642")
     service = Served(tmp_path / "service", settings.database_url).start().ready()
     try:
-        async with httpx2.AsyncClient(base_url=service.url) as http:
+        async with httpx2.AsyncClient(base_url=service.url, timeout=60) as http:
             secrets = await _use_everything(Client(http), entry.id_number, service.var / "mail")
     finally:
         service.stop()

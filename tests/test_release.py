@@ -437,7 +437,7 @@ async def test_nobody_is_missed_and_nobody_told_twice_when_workers_are_killed_ha
     await many_released(world, count)
     while before := await untold():
         process = Served(tmp_path / f"worker {kills}", database_url, command="worker").start()
-        await until(partial(_has_begun, before), seconds=60)
+        await until(partial(_has_begun, before))
         process.kill()
         await database.rows("UPDATE pgqueuer_schedules SET heartbeat = now() - interval '1 hour'")  # long dead
         kills += 1

@@ -154,7 +154,7 @@ async def test_without_a_cursor_a_stream_begins_with_the_next_change(app: Starle
     await settled()
     async with following(app, await case.world.token(case.candidate), None) as stream:
         hub = app.state.services.result_hub
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not hub.open_streams:  # noqa: ASYNC110  # the hub sets no event
                 await asyncio.sleep(0.01)
         await case.order("withholdResult")

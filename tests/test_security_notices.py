@@ -481,7 +481,7 @@ async def test_what_was_typed_is_neither_logged_nor_stored(
     service = Served(tmp_path / "service", settings.database_url).start().ready()
     typed = "typed in the wrong field 4711"
     try:
-        async with httpx2.AsyncClient(base_url=service.url) as http:
+        async with httpx2.AsyncClient(base_url=service.url, timeout=60) as http:
             mine = Client(http).as_(await world.token(candidate))
             given = {"oldPassword": PASSWORD, "password": NEW, "passwordAgain": NEW}
             assert (await mine.order("changePassword", "", **given))["__typename"] == "PasswordChanged"

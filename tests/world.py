@@ -15,6 +15,7 @@ from models.consent import CONSENT_VERSION
 from models.entry import Centre, Entry, sealed_secret
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.invitation import Invitation
+from models.join_request import JoinRequest, JoinRequestStatus
 from models.letter import Letter
 from models.result import Outcome, Result, SkillScore
 from models.totp import code_at
@@ -44,7 +45,7 @@ def gid(row: Any) -> str:
 async def settled() -> None:
     """Wait until every event lies below the horizon, which other workers' transactions on the server hold back too."""
     open_ones = "SELECT 1 FROM journal WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await database.value(open_ones) is not None:  # noqa: ASYNC110  # other processes set no event
             await asyncio.sleep(0.01)
 
@@ -196,6 +197,14 @@ class World:
             if facts["is_primary"] and facts["status"] is VerifierStatus.ACTIVE:
                 await primaries.update(is_primary=False)
             return await VerifierUser.create(institution_id=institution.id, **facts)
+
+    async def join_request(self, institution: Institution | None = None, **facts: Any) -> JoinRequest:
+        """Somebody's request to join an institution, asked now."""
+        institution = institution or await self.institution()
+        number = self._next()
+        defaults: dict[str, Any] = {"name": f"Asker {number}", "email": f"asker{number}@office.example"}
+        defaults |= {"status": JoinRequestStatus.ASKED, "asked_at": self.clock()}
+        return await JoinRequest.create(institution_id=institution.id, **defaults | facts)
 
     async def remove(self, user: Any) -> None:
         """Remove a user from their institution's account now."""

@@ -83,7 +83,7 @@ def line(running: subprocess.Popen[str]) -> str:
 def ends(running: subprocess.Popen[str]) -> None:
     assert running.stdin
     running.stdin.close()
-    running.wait(timeout=30)
+    running.wait(timeout=60)
 
 
 def ask(url: str, question: str = "SELECT 1") -> Any:
@@ -226,7 +226,7 @@ def test_service_says_its_last_words_to_postgresql_before_both_end(folder: Path,
         assert line(service) == "up"
         os.killpg(service.pid, number)
         assert line(service) == "last words: all saved"
-        service.wait(timeout=30)
+        service.wait(timeout=60)
     assert is_down(folder)
 
 
