@@ -11,5 +11,5 @@ RULES = [
 class Migration(migrations.Migration):
     """One statement a rule, all in one transaction."""
 
-    dependencies = [("models", "0011_share_once")]
+    dependencies = [("models", "0012_candidate_events")]
     operations = [ops.RunSQL(RULES)]
