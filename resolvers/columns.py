@@ -49,7 +49,7 @@ INVITATION = """
     invitation.id AS invitation_id, invitation.candidate_id, invitation.name AS invited_name,
     invitation.email AS invited_email, invitation.website AS invited_website, invitation.country AS invited_country,
     invitation.language AS invited_language, invitation.invited_at, invitation.accepted_at, invitation.declined_at,
-    application.institution_id"""
+    coalesce(institution.merged_into_id, institution.id) AS institution_id"""
 
 # What of a result the live share with the viewer's institution lets be seen; null where there is none (S9).
 SCOPE = "share.includes_skills, share.includes_photo, share.allows_downloads"

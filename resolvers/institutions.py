@@ -68,6 +68,16 @@ async def with_departments(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, bo
     return {row["parent_id"]: True for row in found}
 
 
+async def aliases_of(ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """The names beside their own that these institutions are found by, as written."""
+    found = await database.rows(
+        """SELECT institution_id, array_agg(written ORDER BY id) AS aliases FROM institution_name
+           WHERE institution_id = ANY(:ids) AND is_alias GROUP BY institution_id""",
+        ids=list(ids),
+    )
+    return {row["institution_id"]: row["aliases"] for row in found}
+
+
 async def name_for_search(institution: Institution, aliases: list[str]) -> None:
     """Store what it is found by: its name as shown, without and with department, and aliases; and its likeness (O4)."""
     await database.rows(

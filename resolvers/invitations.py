@@ -29,7 +29,8 @@ JAPAN = "JP"
 SOURCE = Source(
     Invitation,
     f"""SELECT {columns.INVITATION} FROM invitation
-        LEFT JOIN application ON application.id = invitation.application_id AND application.status = 'APPROVED'""",
+        LEFT JOIN application ON application.id = invitation.application_id AND application.status = 'APPROVED'
+        LEFT JOIN institution ON institution.id = application.institution_id""",
     "invitation.id",
     "invitation_id",
 )

@@ -54,6 +54,21 @@ async def write(kind: EventKind, institution_id: UUID, share_id: UUID, result_id
     )
 
 
+async def write_of_shares(kind: EventKind, share_ids: Sequence[UUID], now: datetime) -> None:
+    """Write one event for each of these shares, in the order in which they were sent, by one statement."""
+    await database.rows(
+        """WITH event AS (INSERT INTO journal (institution_id, kind, share_id, result_id, result_version, happened_at)
+                          SELECT share.institution_id, :kind, share.id, share.result_id, result.version, :now
+                          FROM share JOIN result ON result.id = share.result_id
+                          WHERE share.id = ANY(:share_ids) ORDER BY share.sent_at, share.id RETURNING institution_id)
+           SELECT pg_notify(:channel, institution_id::text) FROM (SELECT DISTINCT institution_id FROM event) AS told""",
+        kind=kind.value,
+        share_ids=list(share_ids),
+        now=now,
+        channel=CHANNEL,
+    )
+
+
 async def write_of_version(
     kind: EventKind, version: Version, shares: Sequence[tuple[UUID, UUID | None]], now: datetime
 ) -> None:

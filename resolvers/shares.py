@@ -229,6 +229,11 @@ async def tell_expired(now: datetime) -> int:
             return told
 
 
+async def tell_expired_at(institution_ids: Sequence[UUID], now: datetime) -> int:
+    """The same for all the shares with these institutions, within a transaction."""
+    return await _tell_expired("share.institution_id = ANY(:ids)", now, ids=list(institution_ids))
+
+
 async def _tell_expired(which: str, now: datetime, **named: Any) -> int:
     """Tell of those of these shares that have expired and were not told of; within a transaction."""
     expired = await database.rows(

@@ -178,13 +178,14 @@ def _kind(viewer: Viewer) -> str:
 
 
 async def holders(result_id: UUID, version: int) -> list[UUID]:
-    """The institutions that were shown, or got, this version of a result.
+    """The institutions that were shown, or got, this version of a result; for a merged one, the one that was kept.
 
     A reader who is under way while the version ends may still leave an entry a moment later: ask again after it.
     """
     found = await database.rows(
-        """SELECT DISTINCT institution_id FROM trail
-           WHERE results @> ARRAY[:result_id::uuid] AND act = ANY(:acts) AND institution_id IS NOT NULL
+        """SELECT DISTINCT coalesce(institution.merged_into_id, trail.institution_id) AS institution_id
+           FROM trail LEFT JOIN institution ON institution.id = trail.institution_id
+           WHERE results @> ARRAY[:result_id::uuid] AND act = ANY(:acts) AND trail.institution_id IS NOT NULL
            AND EXISTS (SELECT 1 FROM unnest(results, versions) AS shown (result_id, version)
                        WHERE shown.result_id = :result_id AND shown.version = :version)
            ORDER BY institution_id""",

@@ -22,6 +22,7 @@ from schema.execution import Executor
 from schema.export import ExportMutation
 from schema.extensions import EXTENSIONS
 from schema.institution import InstitutionQuery
+from schema.institution_change import InstitutionMutation
 from schema.invitation import InvitationMutation, InvitationQuery
 from schema.join_request import JoinRequestMutation
 from schema.letter import LetterMutation
@@ -92,6 +93,7 @@ class Mutation(
     JoinRequestMutation,
     SuspensionMutation,
     ApplicationMutation,
+    InstitutionMutation,
     InvitationMutation,
     LetterMutation,
     EnteringMutation,

@@ -88,6 +88,12 @@ class Institution(Node):
         row = await info.context.loaders.institution.load(self.parent_key) if self.parent_key else None
         return None if row is None else Institution.of(row)
 
+    @strawberry.field(description="The other names that it is found by; null for all but the board's staff.")
+    async def aliases(self, info: Info) -> list[str] | None:
+        if not info.context.viewer.is_board:
+            return None
+        return await info.context.loaders.aliases_of.load(self.key) or []
+
     @strawberry.field(
         description="How to choose between several accounts of one institution, in the language asked for; null where "
         "this is its only one."

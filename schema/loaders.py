@@ -100,6 +100,11 @@ class Loaders:
         return self._rows(institutions.with_departments)
 
     @cached_property
+    def aliases_of(self) -> DataLoader[UUID, list[str] | None]:
+        """The names beside its own that an institution is found by."""
+        return _by_key(institutions.aliases_of)
+
+    @cached_property
     def application(self) -> DataLoader[UUID, Row | None]:
         """Applications by id."""
         return self._rows(applications.by_ids)

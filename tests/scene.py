@@ -375,6 +375,12 @@ def _corrections(version: int, **facts: Any) -> Callable[[Scene, Asker], list[Va
     return lambda scene, _: [{"input": order | {"resultId": gid(scene.rows["result 2"])}}]
 
 
+def _merging(scene: Scene, _: Asker) -> list[Variables]:
+    """Of two that hold nothing of the candidate's."""
+    pair = {"duplicateId": gid(scene.rows["faculty"]), "intoId": gid(scene.rows["other"])}
+    return [{"input": pair | {"reason": "The same."}}]
+
+
 def _withdrawals(scene: Scene, _: Asker) -> list[Variables]:
     """Of a share that no asker needs afterwards: its candidate withdraws it."""
     return [{"input": {"shareId": gid(scene.rows["share with third"])}}]
@@ -480,6 +486,13 @@ WAYS = {
         "decideApplication(input: $input)", "($input: DecideApplicationInput!)",
         lambda scene, _: [{"input": {"id": gid(scene.rows["application"]), "approve": False, "reason": "A reason."}}],
         depth=2,
+    ),
+    "Mutation.changeInstitution": Way(
+        "changeInstitution(input: $input)", "($input: ChangeInstitutionInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["refused institution"])}}], depth=2,
+    ),
+    "Mutation.mergeInstitutions": Way(
+        "mergeInstitutions(input: $input)", "($input: MergeInstitutionsInput!)", _merging, depth=2
     ),
     "Mutation.inviteInstitution": Way(
         "inviteInstitution(input: $input)", "($input: InviteInstitutionInput!)",
