@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from engine import database
 from models.letter import LAST, WAITING
 from models.session import IDLE, LONGEST
+from resolvers.verifying import DATES
 
 KEPT_DAYS = {
     "session": 30,  # after it ended
@@ -14,6 +15,7 @@ KEPT_DAYS = {
     "letter": 90,  # after it was sent or refused; a parked one waits for staff
     "last letter": 30,  # to the address of a closed account, if it was parked
     "tries": 2,  # after the window of a rate; wrong tries that count for ever stay
+    "look-ups": 2,  # wrong ones of one number, after the last; they lock it for a day
     "jobs": 7,  # what pgqueuer logs of them
 }
 MOST_AT_ONCE = 10_000  # so that no purge holds locks for long; the next one goes on
@@ -29,6 +31,8 @@ PURGES = {
         AND coalesce(sent_at, refused_at) < :before LIMIT {MOST_AT_ONCE})""",
     "last letter": f"DELETE FROM letter WHERE kind = '{LAST}' AND written_at < :before",
     "tries": "DELETE FROM rate_window WHERE window_started_at < :before",
+    "look-ups": f"""DELETE FROM wrong_tries WHERE id IN (
+        SELECT id FROM wrong_tries WHERE kind = '{DATES.kind}' AND last_at < :before LIMIT {MOST_AT_ONCE})""",
     "jobs": f"""DELETE FROM pgqueuer_log WHERE id IN (
         SELECT id FROM pgqueuer_log WHERE created < :before LIMIT {MOST_AT_ONCE})""",
 }

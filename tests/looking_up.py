@@ -42,6 +42,10 @@ class Office:
     user: VerifierUser
     institution: Institution
 
+    async def log_in(self, world: World) -> None:
+        """A fresh session, after the old one has ended."""
+        self.client = self.client.as_(await world.token(self.user))
+
     async def find(self, numbers: Numbers, purpose: str = PURPOSE) -> Any:
         """The answer to one pair."""
         return (await self.client.ask(FIND, input=numbers | {"purpose": purpose}))["findResult"]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine import database
-from engine.limits import Attempt, Lock, Rate, forget, network, take
+from engine.limits import Attempt, Lock, Rate, count_all, forget, give_back_all, network, right, take, take_all
 from tests.conftest import START, ControlledClock
 
 LOCK = Lock("test", tries=4, length=timedelta(minutes=30))
@@ -177,3 +177,56 @@ async def test_rate_holds_for_what_comes_all_at_once() -> None:
 def test_one_client_is_an_ipv4_address_or_the_network_of_an_ipv6_one(one: str, other: str, same: bool) -> None:
     """A8: whoever has a /64 has 18 quintillion addresses; and a server on `::` sees IPv4 addresses in IPv6 dress."""
     assert (network(one) == network(other)) is same
+
+
+# ---- many at once, by one statement
+
+
+@stored
+@pytest.mark.parametrize("counts", [[1, 1, 1], [3], [2, 5], [7], [1, 1, 1, 1], [10, 10]])
+async def test_several_tries_at_once_are_allowed_as_often_as_one_after_the_other(counts: list[int]) -> None:
+    """A8: while it is locked, and until the tries of a lifetime are used up."""
+    now, let_in = START, 0
+    for _ in range(5):
+        at_once = [(await take_all(SECRET, {"together": count}, now))["together"] for count in counts]
+        singly = [one for count in counts for one in await wrong(SECRET, count, now, "singly")]
+        assert sum(one.allowed for one in at_once) == sum(not one.is_refused for one in singly)
+        assert (at_once[-1].locked_until, at_once[-1].ever) == (singly[-1].locked_until, singly[-1].ever)
+        let_in += sum(one.allowed for one in at_once)
+        now += SECRET.length
+    assert let_in == 10
+    assert at_once[-1].is_used_up
+
+
+@stored
+async def test_of_several_names_those_that_were_right_are_forgotten_and_no_other() -> None:
+    await take_all(SECRET, {"right": 2, "wrong": 2}, START)
+    await right(SECRET, ["right"], among=["right", "wrong"])
+    taken = await take_all(SECRET, {"right": 1, "wrong": 1}, START)
+    assert {name: (one.in_a_row, one.ever) for name, one in taken.items()} == {"right": (1, 2), "wrong": (3, 3)}
+
+
+@stored
+async def test_many_names_taken_in_any_order_by_many_at_once_never_wait_for_one_another_in_a_circle() -> None:
+    names = [f"name {number}" for number in range(30)]
+
+    async def take_some(turn: int) -> None:
+        async with database.transaction():
+            await take_all(LOCK, dict.fromkeys(names[turn:] + names[:turn], 1), START)
+            await right(LOCK, names[:turn], among=names)
+
+    await asyncio.gather(*(take_some(turn) for turn in range(0, 30, 3)))
+
+
+@stored
+async def test_several_rates_are_counted_together_and_those_past_their_limit_are_told() -> None:
+    """To the last one; what is given back can be counted again, and never more than was counted."""
+    wide = Rate("wide", most=9, window=timedelta(hours=1))
+    both = [(RATE, "me"), (wide, "all")]
+    assert await count_all(both, 5, START) == []
+    assert await count_all(both, 1, START) == [RATE]
+    assert await count_all([(RATE, "you"), (wide, "all")], 4, START) == [wide]
+    await give_back_all(both, 2, START)
+    assert await count_all(both, 1, START) == []
+    await give_back_all(both, 100, START)
+    assert await count_all(both, 5, START) == []
