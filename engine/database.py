@@ -27,7 +27,8 @@ NAMED = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 ROOMS = ["models.candidate", "models.exam", "models.entry", "models.result", "models.institution", "models.verifier",
          "models.share", "models.template", "models.session", "models.journal", "models.letter",
          "models.tries", "models.trail", "models.version", "models.release", "models.photo",
-         "models.totp", "models.application", "models.invitation", "models.join_request", "models.list_check"]  # fmt: skip
+         "models.totp", "models.application", "models.invitation", "models.join_request",
+         "models.list_check"]  # fmt: skip
 
 MANY_SECONDS = 3  # asyncpg's executemany hangs until its timeout when its connection is lost
 PAUSE_SECONDS = 0.05  # where one connection was lost, others were too: by then the pool has heard of them
