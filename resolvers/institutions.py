@@ -1,59 +1,19 @@
-"""Finding institutions (S1, S2)."""
+"""Institutions by their keys, with departments, and the names they are found by (S1, S2)."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from engine import database
-from engine.database import Row
 from models.domains import domain_of_site
 from models.institution import Institution, InstitutionName
 from models.likeness import skeleton
-from models.names import folded, grams, search_grams, search_words, shown_name
+from models.names import folded, grams, shown_name
 from models.viewer import Viewer
 from resolvers import columns
 from resolvers.reading import Source
 
-MOST_SUGGESTIONS = 20
-LONGEST_SEARCH = 200
-
-
 SOURCE = Source(Institution, f"SELECT {columns.INSTITUTION} FROM institution", "institution.id", "institution_id")
 by_ids = SOURCE.by_ids
-
-# Best first: the whole name, its beginning, the beginning of a word, anything inside; short names before long ones.
-SEARCH = f"""
-    SELECT {columns.INSTITUTION} FROM institution JOIN (
-        SELECT institution_id, min(
-            CASE WHEN searched = :search THEN 0 WHEN starts_with(searched, :search) THEN 1
-                 WHEN (' ' || searched) LIKE ALL(:beginnings) THEN 2 ELSE 3 END * 1000 + least(length(searched), 999)
-        ) AS distance
-        FROM institution_name
-        WHERE grams @> :grams AND ((' ' || searched) LIKE ALL(:insides) OR strpos(searched, :search) > 0)
-        GROUP BY institution_id
-    ) AS found ON found.institution_id = institution.id
-    WHERE institution.status = 'APPROVED'
-    ORDER BY found.distance, institution.name, institution.department NULLS FIRST, institution.id LIMIT :most
-"""
-
-
-async def search(text: str) -> list[Row]:
-    """At most 20 approved institutions with this text in a name or alias, best match first; none if it is too short.
-
-    Any case, accents, width and script of an alias; every word must be found, in any order.
-    A word of one Latin letter is the beginning of one, unless the text stands in the name just as it is.
-    """
-    words = search_words(text[:LONGEST_SEARCH].replace("\0", ""))
-    if not words:
-        return []
-    escaped = [word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for word in words]
-    return await database.rows(
-        SEARCH,
-        search=" ".join(words),
-        grams=search_grams(words),
-        insides=[f"% {word}%" if len(word) == 1 and word.isascii() else f"%{word}%" for word in escaped],
-        beginnings=[f"% {word}%" for word in escaped],
-        most=MOST_SUGGESTIONS,
-    )
 
 
 async def with_departments(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, bool]:

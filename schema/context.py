@@ -7,6 +7,7 @@ import strawberry
 
 from engine.clock import Clock
 from engine.events import Hub
+from engine.pace import Pace
 from models.viewer import Viewer
 from resolvers import trail
 from resolvers.journal import JournalEvent
@@ -38,6 +39,7 @@ class Context:
     clock: Clock
     hub: Hub[JournalEvent]
     result_hub: Hub[ResultEvent]
+    searches: Pace
     request_id: str = ""
     production: bool = False
     cost: Cost | None = None

@@ -19,7 +19,7 @@ from models.grades import award, award_in_words
 from models.institution import Institution
 from models.result import Result, SkillScore
 from models.share import Share
-from resolvers import exams, institutions
+from resolvers import exams, suggestions
 from settings import Settings
 from tests.client import Client
 from tests.conftest import ControlledClock, client_of, running
@@ -103,7 +103,7 @@ async def test_every_institution_of_the_demo_is_found_by_its_name(logins: dict[s
     """S1, S2."""
     for institution in await Institution.all():
         name = f"{institution.name} {institution.department or ''}"
-        assert (await institutions.search(name))[0]["institution_id"] == institution.id, name
+        assert (await suggestions.search(name))[0]["institution_id"] == institution.id, name
 
 
 async def test_loading_the_demo_again_changes_nothing(

@@ -6,12 +6,15 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 
 import demo
 from models.consent import CONSENT_VERSION
 from models.institution import Institution, InstitutionStatus
-from resolvers import institutions
+from resolvers import institutions, suggestions
+from resolvers.suggestions import SEARCHES
 from tests.client import Client
+from tests.conftest import ControlledClock, client_of
 from tests.world import World
 
 AOBA = ["蒼羽学院大学", "あおばがくいんだいがく", "アオバガクインダイガク", "Aoba Univ."]
@@ -33,7 +36,7 @@ async def found(search: str) -> list[str]:
     """Names, with departments, of what a search finds, best match first."""
     return [
         one["institution_name"] + (f", {one['department']}" if one["department"] else "")
-        for one in await institutions.search(search)
+        for one in await suggestions.search(search)
     ]
 
 
@@ -150,14 +153,73 @@ async def test_at_most_twenty_are_suggested(open_database: None, world: World) -
 
 async def test_only_approved_ones_are_found(open_database: None, world: World) -> None:
     """S1, O3."""
-    await world.institution("Kobe College")
+    college = await world.institution("Kobe College")
     institution = await world.institution("Kobe Gakuin")
     for status in InstitutionStatus:
         institution.status = status
         institution.suspended_at = world.clock() if status is InstitutionStatus.SUSPENDED else None
+        institution.merged_into_id = college.id if status is InstitutionStatus.MERGED else None
         await institution.save()
         is_found = "Kobe Gakuin" in await found("kobe")
         assert is_found == (status is InstitutionStatus.APPROVED), status
+
+
+async def test_a_main_account_comes_before_its_departments_by_a_name_they_share(
+    open_database: None, world: World
+) -> None:
+    """S2: whatever order they were made in."""
+    main = await world.institution("Kobe Gakuin", ["神学"])
+    for department in ("Faculty of Arts", "Admissions Office"):
+        await world.institution("Kobe Gakuin", ["神学"], department=department, parent_id=main.id)
+    in_order = ["Kobe Gakuin", "Kobe Gakuin, Admissions Office", "Kobe Gakuin, Faculty of Arts"]
+    assert await found("神学") == in_order
+    await main.save(update_fields=["name"])  # a row written again stands elsewhere in the table
+    assert await found("神学") == in_order
+
+
+async def test_an_institution_found_by_many_names_takes_one_place(open_database: None, world: World) -> None:
+    """S1: its best one."""
+    await world.institution("Harbour Gakuin", [f"Kobe {word}" for word in ("A", "B", "C", "D", "E")])
+    await world.institution("Kobe BC")
+    assert await found("kobe") == ["Harbour Gakuin", "Kobe BC"]
+
+
+async def test_old_forms_of_kanji_and_new_ones_find_each_other(open_database: None, world: World) -> None:
+    """S1."""
+    await world.institution("Aoba", ["國立靑羽學院大學"])
+    await world.institution("Hoshikage", ["星影芸術大学"])
+    for search, name in (("国立", "Aoba"), ("國立", "Aoba"), ("学院大学", "Aoba"), ("藝術大學", "Hoshikage")):
+        assert await found(search) == [name], search
+
+
+async def test_long_vowels_and_umlauts_may_be_written_out(open_database: None, world: World) -> None:
+    """S1: only where the text as it is finds nothing."""
+    await world.institution("Tōkyō Wan University", ["とうきょうわん"])
+    await world.institution("Universität Köln")
+    await world.institution("Southport Cooper College")
+    for search, name in (
+        ("toukyou", "Tōkyō Wan University"),
+        ("tookyoo wan", "Tōkyō Wan University"),
+        ("tohkyoh", "Tōkyō Wan University"),
+        ("トーキョー", "Tōkyō Wan University"),
+        ("koeln", "Universität Köln"),
+        ("south", "Southport Cooper College"),
+        ("coop", "Southport Cooper College"),
+    ):
+        assert await found(search) == [name], search
+    assert await found("oo oo") == await found("ou") == ["Southport Cooper College"]
+    assert await found("soth") == []
+
+
+async def test_single_letters_alone_are_beginnings_of_words_or_stand_as_typed(
+    open_database: None, world: World
+) -> None:
+    """S1: in any alphabet."""
+    await world.institution("University of Tokyo Bay", ["Московский государственный университет"])
+    await world.institution("Plan X Academy")
+    assert await found("t b") == await found("м г у") == ["University of Tokyo Bay"]
+    assert await found("n x") == ["Plan X Academy"]
+    assert await found("b x") == await found("х м") == []
 
 
 async def test_departments_are_shown_apart_from_their_institution(client: Client, world: World) -> None:
@@ -251,3 +313,23 @@ async def test_every_part_of_two_signs_of_any_alias_finds_its_institution(
     institution = await Institution.get_or_none(name="Q") or await world.institution("Q")
     await institutions.name_for_search(institution, [alias])
     assert await found(part) == ["Q"], (alias, part)
+
+
+async def test_whoever_searches_more_than_people_type_is_told_when_to_go_on(
+    client: Client, app: Starlette, world: World, clock: ControlledClock
+) -> None:
+    """S1: counted for each account and for each network without one, however many are in one request."""
+    await world.institution("Kobe College")
+    candidate = client.as_(await world.token(await world.candidate()))
+    thirty = " ".join(f'a{number}: institutions(search: "-") {{ name }}' for number in range(30))
+    for _ in range(SEARCHES.most // 30):
+        await client.ask(f"{{ {thirty} }}")
+    clock.forward(seconds=20)
+    (error,) = await client.errors(SEARCH, search="kobe")
+    assert error["extensions"]["code"] == "TOO_MANY_TRIES"
+    assert error["extensions"]["retryAfter"] == "2026-11-22T09:01:00+00:00"
+    async with client_of(app, "192.0.2.7") as elsewhere:
+        for asking in (candidate, elsewhere):
+            assert len((await asking.ask(SEARCH, search="kobe"))["institutions"]) == 1
+    clock.forward(seconds=40)
+    assert len((await client.ask(SEARCH, search="kobe"))["institutions"]) == 1

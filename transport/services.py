@@ -1,12 +1,14 @@
-"""What every way in needs: settings, clock, live events, gates, and whether the process is going down."""
+"""What every way in needs: settings, clock, live events, gates, paces, and whether the process is going down."""
 
 import asyncio
 from dataclasses import dataclass, field
 
 from engine.clock import Clock
 from engine.events import Hub
+from engine.pace import Pace
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
+from resolvers.suggestions import SEARCHES
 from settings import Settings
 from transport.gates import Gate
 
@@ -23,6 +25,7 @@ class Services:
     operations: Gate = field(init=False)
     streams: Gate = field(init=False)
     sockets: Gate = field(init=False)
+    searches: Pace = field(default_factory=lambda: Pace(SEARCHES))
 
     def __post_init__(self) -> None:
         self.operations = Gate(self.settings.operations_per_viewer, "operations")
