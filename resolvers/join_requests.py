@@ -33,6 +33,7 @@ REQUESTS_BY_INSTITUTION = Rate("join requests by institution", most=30, window=t
 REQUESTS_IN_ALL = Rate("join requests in all", most=1000, window=timedelta(hours=1))
 
 SOURCE = Source(JoinRequest, f"SELECT {columns.JOIN_REQUEST} FROM join_request", "join_request.id", "join_request_id")
+by_ids = SOURCE.by_ids
 
 
 async def ask(viewer: Viewer, institution_id: UUID, form: NewUser) -> None:
@@ -171,11 +172,6 @@ async def page(viewer: Viewer, place: Place, institution_id: UUID | None = None)
         **place.named,
     )
     return page_of(found, place.first)
-
-
-async def by_ids(viewer: Viewer, request_id: UUID) -> Row | None:
-    """One request."""
-    return (await SOURCE.by_ids(viewer, [request_id])).get(request_id)
 
 
 def _shown(institution: Row) -> str:

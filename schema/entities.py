@@ -20,6 +20,7 @@ from schema.exam import Exam
 from schema.ids import parts
 from schema.institution import Institution
 from schema.invitation import Invitation
+from schema.join_request import JoinRequest
 from schema.letter import Letter
 from schema.node import Node
 from schema.pages import bad_input
@@ -36,6 +37,7 @@ ENTITIES: dict[str, Any] = {
     "Exam": Exam,
     "Institution": Institution,
     "Invitation": Invitation,
+    "JoinRequest": JoinRequest,
     "Letter": Letter,
     "Result": Result,
     "Share": Share,

@@ -15,16 +15,16 @@ from schema.arguments import Input
 from schema.context import Info
 from schema.ids import global_id, key_of
 from schema.institution import Institution
-from schema.node import LANGUAGE_DESCRIPTION
+from schema.node import LANGUAGE_DESCRIPTION, Node
 from schema.pages import PageInfo, page_info
 from schema.refusals import InstitutionNotFound, InvalidInput, TooManyTries
 
 
-@strawberry.type(
+@strawberry.federation.type(
+    keys=["id"],
     description="Somebody who asks to join an institution's account. Seen by its Primary User and the board's staff."
 )
-class JoinRequest:
-    id: strawberry.ID = strawberry.field(description="For `decideJoinRequest`.")
+class JoinRequest(Node):
     name: str = strawberry.field(description="Name, as it was given.")
     email: str = strawberry.field(description="E-mail address, as it was given; nobody has confirmed it.")
     language: str = strawberry.field(description=f"Language of letters, {LANGUAGE_DESCRIPTION}")
@@ -46,6 +46,13 @@ class JoinRequest:
             answer_until=join_requests.answer_until(row["asked_at"]),
             institution_key=row["institution_id"],
         )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "JoinRequest | None":
+        """The request with this id, if the viewer may see it."""
+        key = key_of(id, "JoinRequest")
+        row = await info.context.loaders.join_request.load(key) if key else None
+        return None if row is None else cls.of(row)
 
     @strawberry.field(description="The institution.")
     async def institution(self, info: Info) -> Institution | None:

@@ -19,6 +19,7 @@ from resolvers import (
     flags,
     institutions,
     invitations,
+    join_requests,
     parked_mail,
     photos,
     results,
@@ -123,6 +124,11 @@ class Loaders:
     def verifier(self) -> DataLoader[UUID, Row | None]:
         """Users of institutions by id."""
         return self._rows(verifiers.by_ids)
+
+    @cached_property
+    def join_request(self) -> DataLoader[UUID, Row | None]:
+        """Requests to join by id."""
+        return self._rows(join_requests.by_ids)
 
     @cached_property
     def letter(self) -> DataLoader[UUID, Row | None]:

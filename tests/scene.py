@@ -24,7 +24,7 @@ from models.session import EmailChange
 from models.share import Share
 from models.template import DownloadFormat, DownloadTemplate
 from models.trail import TrailAct
-from models.verifier import StaffUser, VerifierUser
+from models.verifier import StaffUser, VerifierStatus, VerifierUser
 from models.version import Change, HolderNotice, ResultVersion
 from models.viewer import Kind
 from models.visit import About
@@ -111,10 +111,23 @@ async def _users(scene: Scene) -> None:
         words = f"Hiddenuser{name}", f"hidden{name}@office.example"
         user = await scene.world.verifier(scene.rows[name], name=words[0], email=words[1], is_primary=True)
         scene.keep(f"{name} user", user, *words)
+    await _newcomers(scene)
     scene.rows["staff"] = await scene.world.staff()
     scene.rows["centre staff"] = await scene.world.staff(centre=await scene.world.centre())
     elsewhere = await Centre.create(number="JP902", name="Minato Examination Centre", city="Kobe", country="JP")
     scene.rows["staff elsewhere"] = await scene.world.staff(centre=elsewhere)
+
+
+async def _newcomers(scene: Scene) -> None:
+    """Somebody who has set no password yet, and somebody who asks to join."""
+    nobody_yet: dict[str, Any] = {"status": VerifierStatus.INVITED, "password_hash": None}
+    words = "Hiddennewcomer", "hiddennewcomer@office.example"
+    newcomer = await scene.world.verifier(scene.rows["home"], name=words[0], email=words[1], **nobody_yet)
+    scene.keep("newcomer", newcomer, *words)
+    words = "Hiddenasker", "hiddenasker@office.example"
+    asker = await scene.world.join_request(scene.rows["home"], name=words[0], email=words[1])
+    scene.keep("join request", asker, *words)
+    scene.rows["closing"] = await scene.world.institution("Open closing")
 
 
 async def _template(world: World, institution: Institution) -> DownloadTemplate:
@@ -423,7 +436,7 @@ def _representations(scene: Scene, type_name: str) -> list[Variables]:
 
 
 ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter",
-            "Application", "Invitation")  # fmt: skip
+            "Application", "Invitation", "JoinRequest")  # fmt: skip
 BY_EMAIL = "($input: LogInByEmailInput!)"
 
 # Every root field that leads to a row. A new one fails the tests until it stands here.
@@ -497,6 +510,34 @@ WAYS = {
     "Mutation.inviteInstitution": Way(
         "inviteInstitution(input: $input)", "($input: InviteInstitutionInput!)",
         lambda *_: [{"input": {"name": "A college", "email": "a@b.example", "website": "b.example"}}],
+    ),
+    "Mutation.addUser": Way(
+        "addUser(input: $input)", "($input: AddUserInput!)",
+        lambda *_: [{"input": {"name": "A user", "email": "user@office.example"}}], depth=2,
+    ),
+    "Mutation.changeUser": Way(
+        "changeUser(input: $input)", "($input: ChangeUserInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["home user"]), "language": "en"}}], depth=2,
+    ),
+    "Mutation.resendInvitation": Way(
+        "resendInvitation(input: $input)", "($input: ResendInvitationInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["newcomer"])}}], depth=2,
+    ),
+    "Mutation.handOverPrimary": Way(
+        "handOverPrimary(input: $input)", "($input: HandOverPrimaryInput!)",
+        lambda scene, _: [{"input": {"userId": gid(scene.rows["home user"])}}], depth=2,
+    ),
+    "Mutation.decideJoinRequest": Way(
+        "decideJoinRequest(input: $input)", "($input: DecideJoinRequestInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["join request"]), "accept": True}}], depth=2,
+    ),
+    "Mutation.suspendInstitution": Way(
+        "suspendInstitution(input: $input)", "($input: SuspendInstitutionInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["closing"]), "reason": "A reason."}}], depth=2,
+    ),
+    "Mutation.reinstateInstitution": Way(
+        "reinstateInstitution(input: $input)", "($input: ReinstateInstitutionInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["closing"])}}], depth=2,
     ),
     "Subscription.newShares": Way('newShares(after: "0.0")'),
     "Subscription.resultChanges": Way('resultChanges(after: "0.0")'),

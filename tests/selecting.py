@@ -11,6 +11,7 @@ ROWS = frozenset(
     {
         "Application",
         "Invitation",
+        "JoinRequest",
         "Candidate",
         "Entry",
         "Result",

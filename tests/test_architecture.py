@@ -75,6 +75,7 @@ SHORT_LISTS = {
     "FoundResult.skillScores": "one per skill of an exam",
     "InboxConnection.edges": "a page",
     "InvalidInput.problems": "one per field of a form",
+    "JoinRequestConnection.edges": "a page",
     "MailResent.notResent": "at most as many as were named: 100",
     "Organisation.templates": "an office keeps a handful",
     "Organisation.users": "the staff of one office",

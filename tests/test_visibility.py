@@ -25,7 +25,7 @@ from tests.scene import WAYS, Asker, Said, Scene, document, everything_told, sce
 from tests.selecting import ROWS, leads_to_a_row, ways_to_rows
 from tests.world import World
 
-OFFICE = {"home user", "template"}  # what an institution's own users see
+OFFICE = {"home user", "newcomer", "template", "join request"}  # what an institution's Primary User sees
 # and what a live share adds
 HELD = {"candidate", "result 1", "award 1", "version 1", "notice to home", "share with home"}
 # all that is told of a result
@@ -37,6 +37,7 @@ SHARED = {name for name in OWN_ROWS if name.startswith("share with")}
 # Staff are no rows of ours, an institution that can be found is public, and what is entered or invited was not there
 # before.
 WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions", "Mutation.enterCandidates", "Mutation.inviteInstitution"}
+WITHOUT_ROWS |= {"Mutation.addUser", "Mutation.suspendInstitution", "Mutation.reinstateInstitution"}
 # Paths that answer without knowing who asks, and hold no rows.
 PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-email", "/inbox", "/check"} | {
     "/results",

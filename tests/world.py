@@ -16,6 +16,7 @@ from models.entry import Centre, Entry, sealed_secret
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.invitation import Invitation
 from models.join_request import JoinRequest, JoinRequestStatus
+from models.join_request import JoinRequest, JoinRequestStatus
 from models.letter import Letter
 from models.result import Outcome, Result, SkillScore
 from models.totp import code_at
@@ -197,6 +198,14 @@ class World:
             if facts["is_primary"] and facts["status"] is VerifierStatus.ACTIVE:
                 await primaries.update(is_primary=False)
             return await VerifierUser.create(institution_id=institution.id, **facts)
+
+    async def join_request(self, institution: Institution | None = None, **facts: Any) -> JoinRequest:
+        """Somebody's request to join an institution, asked now."""
+        institution = institution or await self.institution()
+        number = self._next()
+        defaults: dict[str, Any] = {"name": f"Asker {number}", "email": f"asker{number}@office.example"}
+        defaults |= {"status": JoinRequestStatus.ASKED, "asked_at": self.clock()}
+        return await JoinRequest.create(institution_id=institution.id, **defaults | facts)
 
     async def join_request(self, institution: Institution | None = None, **facts: Any) -> JoinRequest:
         """Somebody's request to join an institution, asked now."""
