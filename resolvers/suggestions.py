@@ -1,7 +1,7 @@
 """Suggesting institutions while somebody types (S1): the best twenty by the least work.
 
 Names are looked at kind by kind, the best kind first, and no further than twenty institutions need; within a kind,
-short names come first. How a text that is in thousands of names stays cheap: docs/decisions/0016-finding.md.
+short names come first. How a text that is in thousands of names stays cheap: docs/decisions/0017-finding.md.
 """
 
 from datetime import timedelta

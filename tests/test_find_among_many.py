@@ -195,7 +195,7 @@ async def test_of_names_that_only_hold_a_text_a_tenth_is_sorted(
     assert max(node["Actual Rows"] for node in nodes_of(plan) if node["Node Type"] == "Sort") < holding / 5
 
 
-LITERAL = {str: "SELECT quote_literal($1::text)", list: "SELECT quote_literal(($1::text[])::text)"}
+LITERAL = {"text": "SELECT quote_literal($1::text)", "text[]": "SELECT quote_literal(($1::text[])::text)"}
 
 
 async def plans_of(connection: asyncpg.Connection, search: str, monkeypatch: MonkeyPatch) -> list[Any]:
@@ -204,16 +204,18 @@ async def plans_of(connection: asyncpg.Connection, search: str, monkeypatch: Mon
 
     async def explained(statement: str, **named: Any) -> list[Any]:
         text, names = database.numbered(statement)
-        kinds = ", ".join("text[]" if isinstance(named[name], list) else "text" for name in names)
-        values = [await connection.fetchval(LITERAL[type(named[name])], named[name]) for name in names]
-        await connection.execute(f"PREPARE search ({kinds}) AS {text}")
+        kinds = ["text[]" if isinstance(named[name], list) else "text" for name in names]
+        values = [
+            await connection.fetchval(LITERAL[kind], named[name]) for kind, name in zip(kinds, names, strict=True)
+        ]
+        await connection.execute(f"PREPARE search ({', '.join(kinds)}) AS {text}")
         told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE search ({', '.join(values)})")
         await connection.execute("DEALLOCATE search")
         plans.append(json.loads(told)[0]["Plan"])
         return []
 
     with monkeypatch.context() as patched:
-        patched.setattr(suggestions.database, "rows", explained)
+        patched.setattr(database, "rows", explained)
         await suggestions.search(search)
     return plans
 
