@@ -49,6 +49,8 @@ PARTS = {
                         share.consent_version, share.consent_language
                  FROM share JOIN result ON result.id = share.result_id
                  WHERE share.candidate_id = :id ORDER BY share.sent_at, share.id""",
+    "invitations": """SELECT name, email, website, country, invited_at, accepted_at, declined_at, told_at
+                      FROM invitation WHERE candidate_id = :id ORDER BY invited_at, id""",
     "letters": """SELECT kind, address, language, written_at, sent_at, refused_at FROM letter
                   WHERE candidate_id = :id ORDER BY written_at, id""",
     "sessions": """SELECT created_at, used_at, ended_at FROM session WHERE candidate_id = :id

@@ -32,8 +32,8 @@ ExportMyDataPayload = Annotated[
 class ExportMutation:
     @strawberry.mutation(
         description="As a candidate: fetch everything that is held about oneself: details, entries, results, shares "
-        "with their consents, the access log, mails (kinds and times), sessions (times), statements and photos. "
-        "Wrong passwords count as wrong tries to log in.",
+        "with their consents, the access log, invitations, mails (kinds and times), sessions (times), statements and "
+        "photos. Wrong passwords count as wrong tries to log in.",
         directives=[HASHING],
     )
     async def export_my_data(self, info: Info, input: Input[ExportMyDataInput]) -> ExportMyDataPayload:

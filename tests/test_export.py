@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from engine import database
 from models.candidate import Candidate
+from models.invitation import Invitation
 from models.result import Result
 from models.session import EmailChange, PasswordReset, Session
 from models.viewer import Kind
@@ -33,6 +34,8 @@ async def life(app: Starlette, world: World, client: Client) -> Life:
     result = await world.result(entry)
     await world.share(result, await world.institution("Harbour University"))
     await world.letter(candidate)
+    asked = {"name": "Hill College", "email": "a@hill.example", "website": "https://hill.example", "language": "en"}
+    await Invitation.create(candidate_id=candidate.id, invited_at=world.clock(), **asked)
     await EmailChange.create(candidate_id=candidate.id, new_email="new@mail.example", asked_at=world.clock())
     return Life(world, client.as_(await world.token(candidate)), candidate, entry, result)
 
@@ -69,6 +72,7 @@ async def test_everything_that_is_held_is_in_it(life: Life) -> None:
     assert "I agree" in data["shares"][0]["consentText"]
     assert data["letters"][0]["kind"] == "password_changed"
     assert data["emailChanges"][0]["newEmail"] == "new@mail.example"
+    assert data["invitations"][0]["name"] == "Hill College"
     assert len(data["sessions"]) == 1
 
 
@@ -219,12 +223,14 @@ def test_columns_of_an_account_are_exported_or_known_to_be_kept_back() -> None:
         },
         "session": {"id", "token_hash", "candidate_id", "verifier_id", "staff_id"},
         "email_change": {"id", "candidate_id"},
+        "invitation": {"id", "candidate_id", "application_id", "language"},
         "password_reset": {"id", "candidate_id"},
     }
     parts = {"candidate": "account", "session": "sessions", "email_change": "emailChanges"} | {
-        "password_reset": "passwordResets"
+        "password_reset": "passwordResets",
+        "invitation": "invitations",
     }
-    for model in (Candidate, EmailChange, PasswordReset, Session):
+    for model in (Candidate, EmailChange, Invitation, PasswordReset, Session):
         table = model._meta.db_table
         columns = set(model._meta.fields_db_projection.values())
         asked = set(exports.PARTS[parts[table]].replace(",", " ").split())
