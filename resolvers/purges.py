@@ -12,6 +12,7 @@ KEPT_DAYS = {
     "password_reset": 30,
     "email_change": 30,
     "verifier_link": 30,
+    "application": 30,  # whose applicant never confirmed the address
     "letter": 90,  # after it was sent or refused; a parked one waits for staff
     "last letter": 30,  # to the address of a closed account, if it was parked
     "tries": 2,  # after the window of a rate; wrong tries that count for ever stay
@@ -26,6 +27,9 @@ PURGES = {
     "password_reset": "DELETE FROM password_reset WHERE asked_at < :before",
     "email_change": "DELETE FROM email_change WHERE asked_at < :before",
     "verifier_link": "DELETE FROM verifier_link WHERE asked_at < :before",
+    "application": """WITH gone AS (
+        DELETE FROM application WHERE status = 'APPLIED' AND applied_at < :before RETURNING institution_id)
+        DELETE FROM institution USING gone WHERE institution.id = gone.institution_id""",
     "letter": f"""DELETE FROM letter WHERE id IN (
         SELECT id FROM letter WHERE NOT ({WAITING}) AND parked_at IS NULL
         AND coalesce(sent_at, refused_at) < :before LIMIT {MOST_AT_ONCE})""",

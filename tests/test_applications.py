@@ -18,7 +18,7 @@ from models.letter import Letter
 from models.session import email_change_token
 from models.verifier import VerifierStatus, VerifierUser
 from models.viewer import Kind
-from resolvers import applications, office
+from resolvers import applications, office, purges
 from settings import Settings
 from tests.client import Client
 from tests.conftest import START, ControlledClock, Statements, client_of, running
@@ -146,7 +146,7 @@ async def test_an_application_is_kept_as_it_was_filled_in(desk: Desk) -> None:
     """O2: on one line, with the address of the site made whole; only one letter goes out."""
     await desk.apply(name="  Tsubame \n University ", website="www.tsubame-u.ac.jp", department=" ")
     institution, application = await Institution.get(), await Application.get()
-    assert (institution.name, institution.department) == ("Tsubame University", None)
+    assert (institution.name, institution.department or "") == ("Tsubame University", "")
     assert (institution.website, institution.domain) == ("https://www.tsubame-u.ac.jp", "tsubame-u.ac.jp")
     assert institution.status is InstitutionStatus.APPLIED
     assert (application.status, application.due_on) == (ApplicationStatus.APPLIED, None)
@@ -530,3 +530,15 @@ async def test_a_process_that_dies_while_approving_leaves_everything_as_it_was(
     assert await deaths_at_each_statement(monkeypatch, approve, TABLES) > 5
     assert sorted(kind for kind, _, _ in await letters()) == ["application_approved", "institution_joined"]
     assert await database.value("SELECT count(*) FROM verifier_user") == 1
+
+
+async def test_what_nobody_confirmed_goes_after_thirty_days(desk: Desk) -> None:
+    """G3: with its institution; what was confirmed, or decided, stays."""
+    await desk.world.application()
+    await desk.apply()
+    desk.clock.forward(days=30)
+    await purges.purge(desk.clock())
+    assert (await Application.all().count(), await Institution.all().count()) == (2, 2)
+    await purges.purge(desk.clock() + timedelta(seconds=1))
+    assert [one.status for one in await Application.all()] == [ApplicationStatus.EMAIL_CONFIRMED]
+    assert await Institution.all().count() == 1
