@@ -502,7 +502,7 @@ WAYS = {
     ),
     "Mutation.changeInstitution": Way(
         "changeInstitution(input: $input)", "($input: ChangeInstitutionInput!)",
-        lambda scene, _: [{"input": {"id": gid(scene.rows["refused institution"])}}], depth=2,
+        lambda scene, _: [{"input": {"id": gid(scene.rows["shut"])}}], depth=2,
     ),
     "Mutation.mergeInstitutions": Way(
         "mergeInstitutions(input: $input)", "($input: MergeInstitutionsInput!)", _merging, depth=2
