@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from engine import keys
+from models import person_names
 from models.base import new_id
 from models.consent import CONSENT_VERSION, TERMS_VERSION, consent_sentence
 from models.grades import Award, award, scale_of_exam
@@ -23,6 +24,7 @@ LOWEST, HIGHEST = 162, 190  # every exam above has bands for these scores
 ABSENT_EVERY = 17  # one result in so many is "absent from all" and has no skill scores
 FAMILY = ("Tanaka", "Suzuki", "Sato", "Müller", "García", "Nguyen", "O'Brien", "Kowalska", "Rossi", "Haddad")
 GIVEN = ("Aoi", "Haruto", "Yui", "Lena", "Mateo", "Linh", "Aoife", "Zofia", "Giulia", "Omar", "Ren")
+RARE, RARE_EVERY = "Wojciechowicz", 20_000  # a family name that few have
 NATIVE = {"Tanaka": "田中", "Suzuki": "鈴木", "Sato": "佐藤"}
 LAST_EXAM = date(2026, 9, 30)
 LONG_AGO = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -123,11 +125,17 @@ async def _awards(connection: asyncpg.Connection) -> dict[tuple[str, int], Award
 def _candidates(size: Size) -> Iterator[dict[str, Any]]:
     for number in range(size.candidates):
         family, given = FAMILY[number % len(FAMILY)], GIVEN[number % len(GIVEN)]
+        if number % RARE_EVERY == RARE_EVERY - 1:
+            family = RARE
+        native = f"{NATIVE[family]} {number}" if family in NATIVE else None
+        searched = person_names.searched(given, family, native)
         yield {
             "id": key(CANDIDATE, number),
             "family_name": family,
             "given_name": given,
-            "native_name": f"{NATIVE[family]} {number}" if family in NATIVE else None,
+            "native_name": native,
+            "searched": searched,
+            "grams": person_names.grams(searched),
             "date_of_birth": date(1985, 1, 1) + timedelta(days=number * 37 % 9000),
             "email": f"candidate{number}@mail.example",
             "password_hash": "nobody logs in with a password here",

@@ -18,7 +18,8 @@ from engine import database, migrations
 from resolvers import exams
 
 ROOT = Path(__file__).parent.parent
-SHAPES_THE_DATA = ("migrations/*.py", "models/exams/*.csv", "models/consent.py", "benchmarks/data.py")
+MODELS = ("models/exams/*.csv", "models/consent.py", "models/names.py", "models/person_names.py")
+SHAPES_THE_DATA = ("migrations/*.py", *MODELS, "benchmarks/data.py")
 
 
 def fingerprint(size: Size) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from engine import database, hashing
+from models import person_names
 from models.base import new_id
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION, TERMS_VERSION, consent_sentence
@@ -153,11 +154,14 @@ def _users(
 
 async def _people(demo: Demo) -> None:
     for number, line in enumerate(lines("people.csv")):
+        searched = person_names.searched(line["given_name"], line["family_name"], line["native_name"])
         demo.candidates.append(
             Candidate(
                 family_name=line["family_name"],
                 given_name=line["given_name"],
                 native_name=line["native_name"] or None,
+                searched=searched,
+                grams=person_names.grams(searched),
                 date_of_birth=date.fromisoformat(line["date_of_birth"]),
                 language=line["language"],
                 **(_account(demo, number) if number < REGISTERED else {}),

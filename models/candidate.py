@@ -17,7 +17,7 @@ class Candidate(Table):
     family_name = fields.TextField()
     given_name = fields.TextField()
     native_name = fields.TextField(null=True)
-    # What institutions find the names by, folded (see models/names.py); whoever writes a name writes these.
+    # What institutions find the names by (see models/person_names.py); whoever writes a name writes these.
     searched = fields.TextField(default="", db_default="")
     grams = ArrayField(element_type="text", default=list, db_default=[])
     date_of_birth = fields.DateField()

@@ -88,8 +88,9 @@ async def _leave(former_id: UUID, account_id: UUID, entry_id: UUID) -> None:
     if required(former)["is_account"]:
         raise ClaimedElsewhere
     await database.rows(
-        """UPDATE share SET candidate_id = :account
-           WHERE result_id IN (SELECT id FROM result WHERE entry_id = :entry)""",
+        """UPDATE share SET candidate_id = :account WHERE id IN (
+               SELECT id FROM share WHERE result_id IN (SELECT id FROM result WHERE entry_id = :entry)
+               ORDER BY id FOR UPDATE)""",
         account=account_id,
         entry=entry_id,
     )

@@ -77,8 +77,10 @@ async def _withdraw(candidate_id: UUID, now: datetime) -> int:
         id=candidate_id,
     )
     withdrawn = await database.rows(
-        f"""UPDATE share SET withdrawn_at = greatest(:now, sent_at) WHERE candidate_id = :id AND {BLOCKING}
-            AND (expires_at IS NULL OR expires_at > :now) RETURNING id, institution_id, result_id""",
+        f"""UPDATE share SET withdrawn_at = greatest(:now, sent_at) WHERE id IN (
+                SELECT id FROM share WHERE candidate_id = :id AND {BLOCKING}
+                AND (expires_at IS NULL OR expires_at > :now) ORDER BY id FOR UPDATE)
+            RETURNING id, institution_id, result_id""",
         id=candidate_id,
         now=now,
     )

@@ -15,6 +15,7 @@ from engine.clock import Clock
 from engine.database import Row
 from engine.limits import forget
 from errors import EntryClaimed, EntryNotFound
+from models import person_names
 from models.base import new_id
 from models.candidate import Candidate
 from models.entry import Entry, sealed_secret
@@ -235,15 +236,22 @@ async def _insert(
     viewer: Viewer, centres: Mapping[str, UUID], rows: list[EntryRow], confirmations: list[Confirmation]
 ) -> None:
     candidate_ids = [new_id() for _ in rows]
+    searched = [person_names.searched(row.given_name, row.family_name, row.native_name) for row in rows]
     await database.rows(
-        """INSERT INTO candidate (id, family_name, given_name, native_name, date_of_birth, language, wants_updates)
-           SELECT *, 'en', false
-           FROM unnest(:ids::uuid[], :families::text[], :givens::text[], :natives::text[], :births::date[])""",
+        """INSERT INTO candidate (id, family_name, given_name, native_name, date_of_birth, searched, grams, language,
+                                  wants_updates)
+           SELECT id, family_name, given_name, native_name, date_of_birth, searched, string_to_array(grams, ' '),
+                  'en', false
+           FROM unnest(:ids::uuid[], :families::text[], :givens::text[], :natives::text[], :births::date[],
+                       :searched::text[], :grams::text[])
+                AS given (id, family_name, given_name, native_name, date_of_birth, searched, grams)""",
         ids=candidate_ids,
         families=[row.family_name for row in rows],
         givens=[row.given_name for row in rows],
         natives=[row.native_name for row in rows],
         births=[row.date_of_birth for row in rows],
+        searched=searched,
+        grams=[" ".join(person_names.grams(one)) for one in searched],
     )
     await database.rows(
         """INSERT INTO entry (id, candidate_id, exam_id, centre_id, exam_date, candidate_number, id_number, secret_hash,

@@ -6,13 +6,26 @@ from typing import Any
 from uuid import UUID
 
 from engine.jobs import Job, Schedule
-from resolvers import corrections, letters, news, notices, password_links, photos, purges, releases, seals, shares
+from resolvers import (
+    corrections,
+    inboxes,
+    letters,
+    news,
+    notices,
+    password_links,
+    photos,
+    purges,
+    releases,
+    seals,
+    shares,
+)
 
 SCHEDULES = [
     Schedule("tell of new shares", "* * * * * */3", news.look),
     Schedule("seal the trail", "* * * * * */5", seals.seal),
     Schedule("find letters without a job", "* * * * *", letters.find_forgotten),
     Schedule("tell of expired shares", "* * * * *", shares.tell_expired),
+    Schedule("sum up counts of inboxes", "* * * * *", inboxes.sum_up),
     Schedule("tell of released results", "* * * * * */5", releases.tell),
     Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
     Schedule("purge", "17 3 * * *", purges.purge),

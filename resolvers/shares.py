@@ -1,4 +1,4 @@
-"""Sending results, the inbox, and opening shares (S3-S8, V1, V2)."""
+"""Sending results, and opening and marking shares (S3-S8, V1, V2)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -35,14 +35,6 @@ class Sent:
     share: Row
     was_there: bool
     terms_differ: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Inbox:
-    """A page of the inbox, and the place in the journal from which it is up to date."""
-
-    page: Page
-    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,35 +174,6 @@ async def _pages(viewer: Viewer, owner: str, ids: Sequence[UUID], place: Place) 
 # ---- the institution's side
 
 
-async def inbox(viewer: Viewer, place: Place, status: str | None = None) -> Inbox:
-    """A page of the shares to the verifier's institution, newest first; `status` is READ, UNREAD or None.
-
-    Page and journal position come from one snapshot: what is not on the page comes after the position. The same
-    statement leaves the page in the trail.
-    """
-    visible = Share.visible_to(viewer)
-    read = {"READ": "share.is_read", "UNREAD": "NOT share.is_read"}.get(status or "", "true")
-    found = await trail.page(
-        viewer,
-        f"""SELECT now_at.position, page.* FROM (SELECT {journal.HORIZON} AS position) AS now_at LEFT JOIN LATERAL (
-                {SHARES.select} WHERE {visible} AND {read} AND {place.condition("share.sent_at", "share.id")}
-                ORDER BY share.sent_at DESC, share.id DESC LIMIT :limit) AS page ON true""",
-        "sent_at DESC, share_id DESC",
-        place.first,
-        {"limit": place.first + 1, **place.named, **visible.named},
-    )
-    shares = [row for row in found if row["share_id"] is not None]
-    return Inbox(page_of(shares, place.first), found[0]["position"])
-
-
-async def count_inbox(viewer: Viewer, unread_only: bool) -> int:
-    """How many shares the verifier's institution has, or how many of them nobody has read."""
-    visible = Share.visible_to(viewer)
-    unread = "AND NOT share.is_read" if unread_only else ""
-    count: int = await database.value(f"SELECT count(*) FROM share WHERE {visible} {unread}", **visible.named)
-    return count
-
-
 async def tell_expired(now: datetime) -> int:
     """Write into the journal which shares have expired (S9), each once; tells how many.
 
@@ -252,15 +215,21 @@ async def open_share(viewer: Viewer, share_id: UUID) -> Row:
 
     Raises NotLoggedIn, NotAllowed or ShareNotFound.
     """
-    return await mark(viewer, share_id, is_read=True, act=TrailAct.OPENED)
+    viewer.must_be(Kind.VERIFIER)
+    return await _mark(viewer, share_id, is_read=True, act=TrailAct.OPENED)
 
 
-async def mark(viewer: Viewer, share_id: UUID, is_read: bool, act: TrailAct = TrailAct.READ) -> Row:
-    """Mark a share read or unread by hand; the time of its first opening stays. `act` is what the trail says of it.
+async def mark(viewer: Viewer, share_id: UUID, is_read: bool) -> Row:
+    """Mark a share read or unread by hand; the time of its first opening stays.
 
     Raises NotLoggedIn, NotAllowed or ShareNotFound.
     """
-    viewer.must_be(Kind.VERIFIER)
+    viewer.must_be_officer()
+    return await _mark(viewer, share_id, is_read, TrailAct.READ)
+
+
+async def _mark(viewer: Viewer, share_id: UUID, is_read: bool, act: TrailAct) -> Row:
+    """Mark a share; `act` is what the trail says of it."""
     async with database.transaction():
         share = await Share.visible_to(viewer).get_or_none(share_id, lock="FOR UPDATE")
         if share is None:

@@ -17,6 +17,7 @@ from resolvers import (
     entries,
     exams,
     flags,
+    inboxes,
     institutions,
     invitations,
     join_requests,
@@ -89,6 +90,11 @@ class Loaders:
     def share(self) -> DataLoader[UUID, Row | None]:
         """Shares by id."""
         return self._rows(shares.by_ids)
+
+    @cached_property
+    def inbox_counts(self) -> DataLoader[UUID, inboxes.Counts | None]:
+        """How many shares the viewer's institution has, and how many of them nobody has read."""
+        return self._rows(inboxes.counts_of)
 
     @cached_property
     def institution(self) -> DataLoader[UUID, Row | None]:

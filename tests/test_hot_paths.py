@@ -56,7 +56,7 @@ async def test_a_page_of_the_inbox_takes_two_statements_for_five_shares_and_for_
         assert sent == 2, statements.sent
         assert "INSERT INTO trail" in statements.sent[1]
     sent, _ = await counted(statements, verifier, PAGE % "totalCount unreadCount")
-    assert sent == 4, statements.sent  # and one for each count
+    assert sent == 3, statements.sent  # and one for both counts
 
 
 async def test_own_results_take_four_statements_for_one_and_for_twenty(

@@ -3,7 +3,6 @@
 import base64
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,50 +11,22 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from models.consent import CONSENT_VERSION
-from models.institution import Institution
 from models.result import Result
 from models.share import Share
 from models.verifier import VerifierUser
 from models.viewer import Kind, Viewer
-from resolvers import shares
+from resolvers import inboxes
 from resolvers.pages import EPOCH, cursor_of, place_after
 from tests.client import Client
 from tests.conftest import ControlledClock
+from tests.inboxes import PAGE, Office
 from tests.world import World, gid
-
-PAGE = """query ($filter: InboxFilter, $first: Int! = 50, $after: String) {
-    inbox(filter: $filter, first: $first, after: $after) {
-      totalCount unreadCount liveCursor pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-      edges { cursor node { id status } } } }"""
-
-
-class Office:
-    """An institution with a verifier who is logged in, and results that can be sent to it."""
-
-    def __init__(self, client: Client, world: World, institution: Institution) -> None:
-        self.client = client
-        self.world = world
-        self.institution = institution
-
-    async def receive(self, count: int = 1) -> list[str]:
-        """New shares, all at this moment; their ids."""
-        sent = [await self.world.share(await self.world.result(), self.institution) for _ in range(count)]
-        return [gid(Share(id=key)) for key in sent]
-
-    async def page(self, **variables: Any) -> Any:
-        """A page of the inbox."""
-        return (await self.client.ask(PAGE, **variables))["inbox"]
-
-    async def ids(self, **variables: Any) -> list[str]:
-        """Ids of the shares on a page."""
-        return [edge["node"]["id"] for edge in (await self.page(**variables))["edges"]]
 
 
 @pytest.fixture
 async def office(client: Client, world: World) -> Office:
     """An office with an empty inbox."""
-    institution = await world.institution()
-    return Office(client.as_(await world.token(await world.verifier(institution))), world, institution)
+    return await Office.of(client, world)
 
 
 async def test_an_empty_inbox_has_an_empty_page(office: Office) -> None:
@@ -274,5 +245,5 @@ class Flow:
     async def page(self, first: int, last: Seen | None = None) -> list[Seen]:
         """Moments and keys of a page, from the newest on, or from behind the last one seen."""
         place = place_after(cursor_of(*last) if last else None, first)
-        inbox = await shares.inbox(replace(self.viewer, at=self.clock() + timedelta(days=1)), place)
+        inbox = await inboxes.page(replace(self.viewer, at=self.clock() + timedelta(days=1)), place)
         return [(row["sent_at"], row["share_id"]) for row in inbox.page.rows]

@@ -19,7 +19,7 @@ from models.institution import Institution
 from models.journal import EventKind
 from models.verifier import VerifierUser
 from models.viewer import Kind, Viewer
-from resolvers import journal, sessions, shares
+from resolvers import inboxes, journal, sessions
 from resolvers.journal import JournalEvent
 from resolvers.pages import Place
 from tests.conftest import START, ControlledClock
@@ -417,7 +417,7 @@ async def test_inbox_and_stream_overlap_rather_than_leave_a_gap_while_an_older_o
     institution = await Institution.get(id=key_of(viewer))
     async with held_open(viewer, still_open := uuid4()):
         share = await world.share(await world.result(), institution)
-        inbox = await shares.inbox(viewer, Place(first=10))
+        inbox = await inboxes.page(viewer, Place(first=10))
         assert [row["share_id"] for row in inbox.page.rows] == [share]
     async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, (inbox.position, 0))) as events:
         behind = await event_ids()

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from engine import database
 from engine.hashing import HASHER
+from models import person_names
 from models.application import Application, ApplicationStatus
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
@@ -16,9 +17,9 @@ from models.entry import Centre, Entry, sealed_secret
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.invitation import Invitation
 from models.join_request import JoinRequest, JoinRequestStatus
-from models.join_request import JoinRequest, JoinRequestStatus
 from models.letter import Letter
 from models.result import Outcome, Result, SkillScore
+from models.terms import Terms
 from models.totp import code_at
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
 from models.viewer import Kind, Viewer
@@ -28,6 +29,7 @@ from resolvers.staff import equip
 from schema.ids import global_id
 
 PASSWORD = "correct horse 42"
+NO_TERMS = Terms()
 SECRET = "1234"
 CES_SKILLS = {"READING": 168, "USE_OF_ENGLISH": 160, "WRITING": 176, "LISTENING": 170, "SPEAKING": 166}
 
@@ -80,9 +82,9 @@ class World:
             "registered_at": self.clock(),
         }
         defaults: dict[str, Any] = {"family_name": f"Tanaka{number}", "given_name": "Aoi", "native_name": "田中 葵"}
-        return await Candidate.create(
-            **defaults | {"date_of_birth": date(2001, 2, 3)} | (account if registered else {}) | facts
-        )
+        facts = defaults | {"date_of_birth": date(2001, 2, 3)} | (account if registered else {}) | facts
+        searched = person_names.searched(facts["given_name"], facts["family_name"], facts["native_name"])
+        return await Candidate.create(**facts | {"searched": searched, "grams": person_names.grams(searched)})
 
     async def entry(self, candidate: Candidate | None = None, exam: str = "C1_ADVANCED", **facts: Any) -> Entry:
         """An entry with Secret Number SECRET, claimed if its candidate is registered."""
@@ -263,10 +265,10 @@ class World:
         """A viewer of this kind at this moment."""
         return Viewer(kind, self.clock(), "192.0.2.1", id=id, **facts)
 
-    async def share(self, result: Result, institution: Institution) -> UUID:
+    async def share(self, result: Result, institution: Institution, terms: Terms = NO_TERMS) -> UUID:
         """A share, sent as the result's candidate would; answers its key."""
         candidate_id = (await Entry.get(id=result.entry_id)).candidate_id
         viewer = self.viewer(Kind.CANDIDATE, candidate_id)
-        sent = await send(viewer, result.id, institution.id, Consent(CONSENT_VERSION, "en"))
+        sent = await send(viewer, result.id, institution.id, Consent(CONSENT_VERSION, "en"), terms)
         share_id: UUID = sent.share["share_id"]
         return share_id
