@@ -137,12 +137,13 @@ async def _ask(app: Any, size: Size, number: int) -> None:
     async def send(message: dict[str, Any]) -> None:
         told.append(message)
 
-    await app(_scope(asked.token), _body(orjson.dumps({"query": INBOX.document})), send)
+    await app(scope_of(asked.token), body_of(orjson.dumps({"query": INBOX.document})), send)
     if told[0]["status"] != 200 or INBOX.sign not in told[1]["body"]:
         raise RuntimeError(f"A wrong answer: {told}")
 
 
-def _body(body: bytes) -> Callable[[], Any]:
+def body_of(body: bytes) -> Callable[[], Any]:
+    """What a server would call for the body of a request."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Any:
@@ -151,8 +152,10 @@ def _body(body: bytes) -> Callable[[], Any]:
     return receive
 
 
-def _scope(token: str) -> dict[str, Any]:
-    headers = {"host": "localhost", "content-type": "application/json", "authorization": f"Bearer {token}"}
+def scope_of(token: str | None) -> dict[str, Any]:
+    """A request for an operation as a server would tell of it, by the owner of a session or by nobody."""
+    headers = {"host": "localhost", "content-type": "application/json"}
+    headers |= {"authorization": f"Bearer {token}"} if token else {}
     return {
         "type": "http",
         "asgi": {"version": "3.0"},

@@ -4,6 +4,7 @@ Names are looked at kind by kind, the best kind first, and no further than twent
 short names come first. How a text that is in thousands of names stays cheap: docs/decisions/0017-finding.md.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from engine import database
@@ -47,29 +48,37 @@ def _too_few(*kinds: str) -> str:
     return f"(SELECT count(DISTINCT institution_id) < {MOST_SUGGESTIONS} FROM ({found}) AS found)"
 
 
-# Of names that only hold the text there may be tens of thousands. One name in a hundred tells up to which length there
-# are some hundreds, so that no more are compared and sorted; were they too few after all, the longer ones follow.
-IS_NEAR = "length(searched) <= (SELECT length FROM near)"
-BEGINNING = _best("CASE WHEN one.searched = :search THEN 0 ELSE 1 END", "searched ~>=~ :search AND searched ~<~ :after")
-WORDS = _best("2", f"grams @> :starts AND {BEGINS_WORDS} AND NOT {BEGINS} AND {_too_few('beginning')}")
-INSIDE = _best("3", f"grams @> :grams AND {IS_NEAR} AND {ONLY_HOLDS} AND {_too_few('beginning', 'words')}")
-STILL_TOO_FEW = _too_few("beginning", "words", "inside")
-FARTHER = _best("3", f"grams @> :grams AND NOT {IS_NEAR} AND {ONLY_HOLDS} AND {STILL_TOO_FEW}")
-SEARCH = f"""
-    WITH beginning AS MATERIALIZED ({BEGINNING}),
-    words AS MATERIALIZED ({WORDS}),
-    sample AS MATERIALIZED (
+def _nearest(name: str, kind: str, condition: str, grams: str, better: Sequence[str]) -> str:
+    """The best of a kind that may be wide, in two steps, as far as the better kinds leave room.
+
+    One name in a hundred tells up to which length there are some hundreds of them, so that no more are compared and
+    sorted; were they too few after all, the longer ones follow.
+    """
+    indexed = f"grams @> {grams} AND length(searched)"
+    near = f"(SELECT length FROM {name}_reach)"
+    return f"""
+    {name}_sample AS MATERIALIZED (
         SELECT length(searched) AS length FROM institution_name TABLESAMPLE SYSTEM (1) REPEATABLE (1)
-        WHERE {HOLDS} AND {_too_few("beginning", "words")} ORDER BY 1 LIMIT {ENOUGH_SEEN}
+        WHERE {condition} AND {_too_few(*better)} ORDER BY 1 LIMIT {ENOUGH_SEEN}
     ),
-    near AS MATERIALIZED (
-        SELECT CASE WHEN count(*) = {ENOUGH_SEEN} THEN max(length) ELSE {LONGEST} END AS length FROM sample
+    {name}_reach AS MATERIALIZED (
+        SELECT CASE WHEN count(*) = {ENOUGH_SEEN} THEN max(length) ELSE {LONGEST} END AS length FROM {name}_sample
     ),
-    inside AS MATERIALIZED ({INSIDE}),
-    farther AS MATERIALIZED ({FARTHER})
+    {name} AS MATERIALIZED ({_best(kind, f"{indexed} <= {near} AND {condition} AND {_too_few(*better)}")}),
+    {name}_farther AS MATERIALIZED ({
+        _best(kind, f"{indexed} > {near} AND {condition} AND {_too_few(*better, name)}")
+    })"""
+
+
+BEGINNING = _best("CASE WHEN one.searched = :search THEN 0 ELSE 1 END", "searched ~>=~ :search AND searched ~<~ :after")
+WORDS = _nearest("words", "2", f"{BEGINS_WORDS} AND NOT {BEGINS}", ":starts", ["beginning"])
+INSIDE = _nearest("inside", "3", ONLY_HOLDS, ":grams", ["beginning", "words", "words_farther"])
+SEARCH = f"""
+    WITH beginning AS MATERIALIZED ({BEGINNING}),{WORDS},{INSIDE}
     SELECT {columns.INSTITUTION} FROM institution JOIN (
         SELECT institution_id, min(kind * 1000 + least(length, 999)) AS distance
-        FROM (TABLE beginning UNION ALL TABLE words UNION ALL TABLE inside UNION ALL TABLE farther) AS found
+        FROM (TABLE beginning UNION ALL TABLE words UNION ALL TABLE words_farther
+              UNION ALL TABLE inside UNION ALL TABLE inside_farther) AS found
         GROUP BY institution_id
     ) AS best ON best.institution_id = institution.id
     ORDER BY best.distance, institution.department IS NOT NULL, institution.name, institution.department, institution.id
@@ -100,14 +109,17 @@ async def search(text: str) -> list[Row]:
 
 
 async def _find(words: list[str]) -> list[Row]:
-    """What these words find; folded, they hold no sign that patterns know."""
+    return await database.rows(SEARCH, **values_for(words))
+
+
+def values_for(words: list[str]) -> dict[str, str | list[str]]:
+    """What the statement is given for these words; folded, they hold no sign that patterns know."""
     text = " ".join(words)
-    return await database.rows(
-        SEARCH,
-        search=text,
-        after=text + LAST_SIGN,
-        starts=start_grams(words),
-        grams=search_grams(words),
-        insides=[f"% {word}%" if is_initial(word) else f"%{word}%" for word in dict.fromkeys(words)],
-        beginnings=[f"% {word}%" for word in dict.fromkeys(words)],
-    )
+    return {
+        "search": text,
+        "after": text + LAST_SIGN,
+        "starts": start_grams(words),
+        "grams": search_grams(words),
+        "insides": [f"% {word}%" if is_initial(word) else f"%{word}%" for word in dict.fromkeys(words)],
+        "beginnings": [f"% {word}%" for word in dict.fromkeys(words)],
+    }

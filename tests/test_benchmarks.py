@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from benchmarks import database, driver, measure, processes, report, trail
+from benchmarks import database, driver, finding, measure, processes, report, trail
 from benchmarks.cases import CASES, Case
 from benchmarks.data import Size
 from benchmarks.measure import Effort
@@ -67,6 +67,21 @@ async def test_the_same_page_is_measured_with_the_trail_and_without(server_url: 
     assert written == sum(2 * max(trail.PAGES, clients * 2) for clients in costs)  # one pair is to warm up
     assert [len(cost.with_it) for cost in costs.values()] == [1] * len(costs)
     assert "(1 pairs)" in trail.report(costs)
+
+
+async def test_searches_of_institutions_are_measured_beside_their_floor(
+    server_url: str, name: str, tmp_path: Path
+) -> None:
+    """S1: every search by both, once to warm up."""
+    url = await finding.filled(server_url, f"{name}_finding", count=300)
+    (outcome,) = await finding.measure(url, tmp_path, {"some": ["waseda", "un", "a", "早稲田"]}, rounds=2)
+    for side in (outcome.service, outcome.floor):
+        assert len(side.cpu) == len(side.wall) == 8
+        assert max(side.cpu) > 0
+    assert "| some | 4 |" in finding.report([outcome])
+    connection = await asyncpg.connect(server_url)
+    await connection.execute(f"DROP DATABASE {name}_finding WITH (FORCE)")
+    await connection.close()
 
 
 async def test_data_are_kept_until_what_they_depend_on_changes(server_url: str, name: str) -> None:
