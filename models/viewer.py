@@ -72,9 +72,14 @@ class Viewer:
 
     def must_be_officer(self) -> UUID:
         """The id of an institution's user who may do more than read (U2); raises NotLoggedIn or NotAllowed."""
-        if self.is_reader and not self.is_primary:
+        if not self.may_more_than_read:
             raise NotAllowed
         return self.must_be(Kind.VERIFIER)
+
+    @property
+    def may_more_than_read(self) -> bool:
+        """Whether this is no reader of an institution's account (U2); its Primary User never counts as one."""
+        return self.is_primary or not self.is_reader
 
     def must_be_primary(self) -> UUID:
         """The id of an institution's Primary User (U1); raises NotLoggedIn or NotAllowed."""

@@ -63,8 +63,12 @@ async def _row(viewer: Viewer, result_id: UUID) -> Row | None:
 
 
 def _is_issued(row: Row, viewer: Viewer) -> bool:
-    """Whether the result stands, and its share lets this viewer have all of it; a statement is never half of one."""
-    if viewer.kind is Kind.VERIFIER and not (row["allows_downloads"] and row["includes_skills"]):
+    """Whether the result stands, and its share lets this viewer have all of it; a statement is never half of one.
+
+    Of an institution's users, those who may read and nothing else take no files away.
+    """
+    is_shared_whole = row["allows_downloads"] and row["includes_skills"]
+    if viewer.kind is Kind.VERIFIER and not (is_shared_whole and viewer.may_more_than_read):
         return False
     return _status(row, viewer.at) is ResultStatus.RELEASED
 

@@ -265,7 +265,7 @@ async def test_strangers_see_and_decide_nothing(office: Office) -> None:
     request = await world.join_request(office.institution)
     colleague, elsewhere = await world.verifier(office.institution), await world.verifier()
     gone = await world.verifier(office.institution)
-    clients = {
+    clients: dict[str, list[str | None]] = {
         "NotLoggedIn": [None, await world.token(gone)],
         "NotAllowed": [
             await world.token(one)

@@ -17,6 +17,7 @@ from models.institution import Institution
 from models.letter import Letter
 from models.notify import Notify
 from models.session import Session, VerifierLink, VerifierLinkKind, verifier_link_token
+from models.share import Share
 from models.verifier import VerifierRole, VerifierStatus, VerifierUser
 from resolvers.users import INVITATIONS_BY_INSTITUTION
 from settings import Settings
@@ -262,6 +263,24 @@ async def test_fault_in_one_wish_changes_nothing(office: Office) -> None:
     )
     assert [problem["path"] for problem in answer["problems"]] == ["language"]
     assert (await office.statuses())["Colleague"] == (VerifierStatus.ACTIVE, False)
+
+
+async def test_reader_reads_and_opens_shares_and_takes_no_file_away(office: Office) -> None:
+    """U2: not even by an address of before; who is made an officer again does."""
+    world, user = office.world, office.colleague
+    result = await world.result()
+    share = await Share.get(id=await world.share(result, office.institution))
+    colleague = await office.as_(user)
+    statement = "query ($id: ID!) { result(id: $id) { headline statement { address } } }"
+    before = (await colleague.ask(statement, id=gid(result)))["result"]["statement"]["address"]
+    seen = []
+    for role in ("READER", "OFFICER"):
+        await named(office.as_primary, "changeUser", id=gid(user), role=role)
+        assert await named(colleague, "openShare", shareId=gid(share)) == "ShareOpened"
+        found = (await colleague.ask(statement, id=gid(result)))["result"]
+        assert found["headline"] == result.headline
+        seen.append((found["statement"] is not None, (await office.client.http.get(before)).status_code))
+    assert seen == [(False, 404), (True, 200)]
 
 
 # ---- deactivating and removing
