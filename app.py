@@ -28,7 +28,7 @@ from transport.http import GraphQLOverHTTP
 from transport.middleware import RequestLog
 from transport.services import Services
 from transport.unsubscribe import unsubscribe
-from transport.uploads import take_photo
+from transport.uploads import take_list, take_photo
 from transport.websocket import GraphQLOverWebSocket
 
 
@@ -51,6 +51,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
             Route("/readyz", readyz),
             Route("/unsubscribe/{token:path}", unsubscribe, methods=["GET", "POST"]),
             Route("/files/new-photo/{token}", take_photo, methods=["PUT"]),
+            Route("/files/new-list/{token}", take_list, methods=["PUT"]),
             Route("/files/{kind}/{token}", serve_file, methods=["GET"]),
             *pages.routes(),
         ],
@@ -113,7 +114,7 @@ async def working(settings: Settings, clock: Clock, stopping: asyncio.Event | No
     office.use(settings)
     files.use(settings.files_url, settings.var / "files")
     post = post_of(settings)
-    work = jobs.jobs(post.send, settings.public_url, settings.mail_seconds)
+    work = jobs.jobs(post.send, settings.public_url, settings.mail_seconds, clock)
     heartbeat = timedelta(seconds=settings.heartbeat_seconds)
     worker = Worker(settings.database_url, work, jobs.SCHEDULES, clock, heartbeat, stopping)
     try:

@@ -8,6 +8,7 @@ reads, so that hostile files can cost neither much memory nor the event loop.
 import asyncio
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,7 @@ MOST_IN_ONE = {"row": 16_384, "si": 1_000}  # an XLSX has no more columns; a tex
 READ_ONE_BY_ONE = ("xl/worksheets/", "xl/sharedStrings")
 
 ZIP, OLD_EXCEL, UTF_8, UTF_16 = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+NO_SIGN = re.compile("[\x80-\x9f\ue000-\uf8ff]")  # what Windows' Shift_JIS makes of bytes that are none
 DELIMITERS = (",", ";", "\t")
 KINDS = "This is neither a CSV nor an XLSX file."
 DAMAGED = "This XLSX file is damaged. Open it, and save it anew as .xlsx."
@@ -173,10 +175,12 @@ def _decoded(raw: bytes) -> str:
             text = raw.decode(encoding)
         except UnicodeDecodeError as error:
             wrong = wrong or raw.count(b"\n", 0, error.start) + 1
-        else:
-            if "\0" in text:
-                raise SheetNotReadable(Fault(KINDS))
+            continue
+        if "\0" in text:
+            raise SheetNotReadable(Fault(KINDS))
+        if (unknown := NO_SIGN.search(text)) is None:
             return text
+        wrong = wrong or text.count("\n", 0, unknown.start()) + 1
     raise SheetNotReadable(Fault("This holds signs that are neither UTF-8, UTF-16 nor Shift_JIS.", wrong))
 
 

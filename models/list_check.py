@@ -41,6 +41,11 @@ class ListCheck(Table):
     format = fields.CharField(max_length=10)
     rows = fields.IntField()
     done = fields.IntField(default=0)
+    # How many rows were counted against the limits, and when the last of them were: a batch is counted before it is
+    # checked, and once, whatever dies in between.
+    admitted = fields.IntField(default=0, db_default=0)
+    admitted_at = fields.DatetimeField(null=True)
+    paused_until = fields.DatetimeField(null=True)  # a limit was reached
     asked_at = fields.DatetimeField()
     ready_at = fields.DatetimeField(null=True)
     failure = fields.TextField(null=True)
@@ -50,8 +55,11 @@ class ListCheck(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["ListCheck"]:
-        """Those of one's own institution."""
-        return visible(cls, viewer, {Kind.VERIFIER: "list_check.institution_id = :viewer_institution_id"})
+        """Those of one's own institution; all, for the board's staff."""
+        board = "true" if viewer.is_board else "false"
+        return visible(
+            cls, viewer, {Kind.VERIFIER: "list_check.institution_id = :viewer_institution_id", Kind.STAFF: board}
+        )
 
 
 class ListCheckBatch(Table):

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 
 EARLIEST, LATEST = date(1900, 1, 1), date(2099, 12, 31)
-YEAR_FIRST = re.compile(r"(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?")
+YEAR_FIRST = re.compile(r"(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})(?:[t ]00:00(?::00(?:\.0+)?)?z?)?")
 TOGETHER = re.compile(r"(\d{4})(\d{2})(\d{2})")
 JAPANESE = re.compile(r"(?:(\d{4})|(明治|大正|昭和|平成|令和)(\d{1,2}|元))年(\d{1,2})月(\d{1,2})日?")
 WITH_DOTS = re.compile(r"(\d{1,2})\. ?(\d{1,2})\. ?(\d{4})")  # the day comes first wherever dates are written so

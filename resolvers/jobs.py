@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from engine.clock import Clock
 from engine.jobs import Job, Schedule
 from resolvers import (
     corrections,
     inboxes,
     letters,
+    list_checks,
     news,
     notices,
     password_links,
@@ -30,11 +33,15 @@ SCHEDULES = [
     Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
     Schedule("purge", "17 3 * * *", purges.purge),
     Schedule("purge forgotten photos", "37 3 * * *", photos.purge),
+    Schedule("purge lists", "47 3 * * *", list_checks.purge),
 ]
 
 
-def jobs(send: letters.Send, public_url: str, mail_seconds: float) -> list[Job]:
-    """The jobs, for a worker that sends mail by `send`, each in so many seconds; `public_url` is where links lead."""
+def jobs(send: letters.Send, public_url: str, mail_seconds: float, clock: Clock) -> list[Job]:
+    """The jobs, for a worker that sends mail by `send`, each in so many seconds; `public_url` is where links lead.
+
+    A job that takes long asks the clock again.
+    """
 
     async def letter(facts: Mapping[str, Any], now: datetime) -> timedelta | None:
         return await letters.deliver(UUID(facts["id"]), send, public_url, now, mail_seconds)
@@ -44,4 +51,5 @@ def jobs(send: letters.Send, public_url: str, mail_seconds: float) -> list[Job]:
         Job(notices.LOCKED, notices.write_of_lock),
         Job(password_links.FORGOTTEN, password_links.write_reset),
         Job(photos.DELETE, photos.delete),
+        Job(list_checks.JOB, partial(list_checks.work, clock)),
     ]

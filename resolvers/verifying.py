@@ -185,6 +185,11 @@ def _checked(viewer: Viewer, pairs: Sequence[Pair], purpose: str) -> str:
     return purpose
 
 
+def checked_purpose(viewer: Viewer, purpose: str) -> str:
+    """The purpose as it is kept, before there are pairs. Raises NotLoggedIn, NotAllowed or InvalidInput."""
+    return _checked(viewer, [Pair()], purpose)
+
+
 # ---- limits
 
 

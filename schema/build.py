@@ -26,6 +26,7 @@ from schema.institution_change import InstitutionMutation
 from schema.invitation import InvitationMutation, InvitationQuery
 from schema.join_request import JoinRequestMutation
 from schema.letter import LetterMutation
+from schema.list_check import ListCheckMutation, ListCheckQuery
 from schema.loading import LoadingMutation
 from schema.password import PasswordMutation
 from schema.photo import PhotoMutation
@@ -72,6 +73,7 @@ class Query(
     StaffQuery,
     CheckQuery,
     VerifyingQuery,
+    ListCheckQuery,
     NodeQuery,
 ):
     pass
@@ -101,6 +103,7 @@ class Mutation(
     ReleaseMutation,
     CorrectionMutation,
     PhotoMutation,
+    ListCheckMutation,
 ):
     pass
 

@@ -22,6 +22,7 @@ from schema.institution import Institution
 from schema.invitation import Invitation
 from schema.join_request import JoinRequest
 from schema.letter import Letter
+from schema.list_check import ListCheck
 from schema.node import Node
 from schema.pages import bad_input
 from schema.result import Result
@@ -39,6 +40,7 @@ ENTITIES: dict[str, Any] = {
     "Invitation": Invitation,
     "JoinRequest": JoinRequest,
     "Letter": Letter,
+    "ListCheck": ListCheck,
     "Result": Result,
     "Share": Share,
     "VerifierUser": VerifierUser,

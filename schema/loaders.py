@@ -21,6 +21,7 @@ from resolvers import (
     institutions,
     invitations,
     join_requests,
+    list_checks,
     parked_mail,
     photos,
     results,
@@ -125,6 +126,11 @@ class Loaders:
     def invitation(self) -> DataLoader[UUID, Row | None]:
         """Invitations by id."""
         return self._rows(invitations.by_ids)
+
+    @cached_property
+    def list_check(self) -> DataLoader[UUID, Row | None]:
+        """Lists to verify by id."""
+        return self._rows(list_checks.by_ids)
 
     @cached_property
     def verifier(self) -> DataLoader[UUID, Row | None]:

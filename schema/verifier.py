@@ -12,13 +12,14 @@ from models.base import required
 from models.notify import Notify as Choice
 from models.verifier import may_know_refusal
 from models.viewer import Kind
-from resolvers import join_requests, news, templates, verifiers
+from resolvers import join_requests, list_checks, news, templates, verifiers
 from schema.arguments import Input
 from schema.context import Info
 from schema.costs import PAGE, list_of
 from schema.ids import global_id, key_of
 from schema.institution import Institution
 from schema.join_request import JoinRequestConnection
+from schema.list_check import ListCheckConnection
 from schema.node import LANGUAGE_DESCRIPTION, Node
 from schema.pages import After, First, place
 from schema.refusals import NotAllowed, NotLoggedIn
@@ -122,6 +123,11 @@ class Organisation:
     @strawberry.field(description="Its download templates, the default one first.", directives=[list_of(20)])
     async def templates(self, info: Info) -> list[DownloadTemplate]:
         return [DownloadTemplate.of(row) for row in await templates.every(info.context.viewer)]
+
+    @strawberry.field(description="Lists that were handed in to be checked, newest first.", directives=[PAGE])
+    async def list_checks(self, info: Info, first: First = 50, after: After = None) -> ListCheckConnection:
+        viewer = info.context.viewer
+        return ListCheckConnection.of(await list_checks.page(viewer, place(first, after)), viewer)
 
     @strawberry.field(description="When new users are mailed about new shares, until they choose for themselves.")
     async def primary_default(self, info: Info) -> Notify:

@@ -247,6 +247,9 @@ async def _applications(scene: Scene) -> None:
         scene.rows["candidate"], application_id=approved.id, accepted_at=scene.world.clock(), **names
     )
     scene.keep("invitation", invitation, *names.values())
+    words = "Hiddenlistpurpose", "Hiddenlist.csv"
+    told: dict[str, Any] = {"purpose": words[0], "file_name": words[1]}
+    scene.keep("list check", await scene.world.list_check(scene.rows["home user"], **told), *words)
 
 
 async def _others(scene: Scene) -> None:
@@ -441,7 +444,7 @@ def _representations(scene: Scene, type_name: str) -> list[Variables]:
 
 
 ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter",
-            "Application", "Invitation", "JoinRequest")  # fmt: skip
+            "Application", "Invitation", "JoinRequest", "ListCheck")  # fmt: skip
 BY_EMAIL = "($input: LogInByEmailInput!)"
 
 # Every root field that leads to a row. A new one fails the tests until it stands here.
@@ -451,6 +454,9 @@ WAYS = {
     "Query.result": Way("result(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Result")]),
     "Query.inbox": Way("inbox(first: 3)"),
     "Query.share": Way("share(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Share")]),
+    "Query.listCheck": Way(
+        "listCheck(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("ListCheck")]
+    ),
     "Query.institutions": Way('institutions(search: "hidden")'),
     "Query.organisation": Way("organisation"),
     "Query.staff": Way("staff", depth=2),

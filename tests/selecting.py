@@ -21,6 +21,7 @@ ROWS = frozenset(
         "VerifierUser",
         "DownloadTemplate",
         "Letter",
+        "ListCheck",
         "ResultVersion",
         "HolderNotice",
     }

@@ -56,6 +56,9 @@ KNOWN_TO = {
     "typst": {"documents"},
     "pyhanko": {"documents"},
     "obstore": {"engine"},
+    "openpyxl": {"engine"},
+    "xlsxwriter": {"documents"},
+    "cryptography": {"engine", "documents"},
 }
 LONGEST_FUNCTION = 40
 
@@ -76,6 +79,7 @@ SHORT_LISTS = {
     "InboxConnection.edges": "a page",
     "InvalidInput.problems": "one per field of a form",
     "JoinRequestConnection.edges": "a page",
+    "ListCheckConnection.edges": "a page",
     "MailResent.notResent": "at most as many as were named: 100",
     "Organisation.templates": "an office keeps a handful",
     "Organisation.users": "the staff of one office",

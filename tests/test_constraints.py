@@ -166,6 +166,10 @@ REFUSED = {
         "UPDATE list_check SET status = 'READY', done = rows",
     ],
     "list_check_failed": ["UPDATE list_check SET status = 'FAILED'", "UPDATE list_check SET failure = 'Lost'"],
+    "list_check_admitted": [
+        "UPDATE list_check SET admitted = rows + 1",
+        "UPDATE list_check SET admitted = -1",
+    ],
     "list_check_batch_once": [copied("list_check_batch")],
     "verifier_active_has_password": ["UPDATE verifier_user SET password_hash = NULL"],
     "verifier_language": ["UPDATE verifier_user SET language = 'fr'"],
@@ -225,6 +229,7 @@ TAKEN = [
     "UPDATE invitation SET accepted_at = now(), country = 'JP'",
     copied("join_request", status="'REFUSED'", decided_at="now()", decided_by="gen_random_uuid()"),
     "UPDATE list_check SET status = 'READY', done = rows, ready_at = now()",
+    "UPDATE list_check SET admitted = rows",
     "UPDATE list_check SET status = 'FAILED', failure = 'The file is lost'",
     copied("list_check_batch", first_row="500"),
     "UPDATE staff_user SET role = 'CENTRE', centre_id = (SELECT id FROM centre LIMIT 1)",

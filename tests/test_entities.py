@@ -54,6 +54,7 @@ async def rows(world: World) -> dict[str, Any]:
         "Invitation": await world.invitation(),
         "Exam": await Exam.get(code="C1_ADVANCED"),
         "Letter": await world.letter(),
+        "ListCheck": await world.list_check(),
         "JoinRequest": await world.join_request(institution),
     }
     return found
@@ -75,15 +76,10 @@ def told(row: Any) -> dict[str, str]:
 
 
 def test_the_entities_are_those_of_the_domain() -> None:
-    """P5 names seven; applications, entries, invitations, requests to join and letters are ours beside them."""
+    """P5 names seven; applications, entries, invitations, requests to join, letters and lists are ours."""
     wanted = {"Candidate", "Result", "Institution", "Share", "VerifierUser", "DownloadTemplate", "Exam"}
-    assert set(keys_of_entities()) == set(ENTITIES) == wanted | {
-        "Application",
-        "Entry",
-        "Invitation",
-        "JoinRequest",
-        "Letter",
-    }
+    ours = {"Application", "Entry", "Invitation", "JoinRequest", "Letter", "ListCheck"}
+    assert set(keys_of_entities()) == set(ENTITIES) == wanted | ours
     assert all("id" in keys for keys in keys_of_entities().values())
 
 

@@ -25,7 +25,7 @@ from tests.scene import WAYS, Asker, Said, Scene, document, everything_told, sce
 from tests.selecting import ROWS, leads_to_a_row, ways_to_rows
 from tests.world import World
 
-OFFICE = {"home user", "newcomer", "template", "join request"}  # what an institution's Primary User sees
+OFFICE = {"home user", "newcomer", "template", "join request", "list check"}  # what an institution's Primary User sees
 # and what a live share adds
 HELD = {"candidate", "result 1", "award 1", "version 1", "notice to home", "share with home"}
 # all that is told of a result
@@ -47,6 +47,7 @@ PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-em
     "/unsubscribe/{token:path}",
     "/files/{kind}/{token}",  # its situations are in test_files.py and test_photos.py
     "/files/new-photo/{token}",
+    "/files/new-list/{token}",  # test_check_list.py
 }
 
 

@@ -18,6 +18,7 @@ from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.invitation import Invitation
 from models.join_request import JoinRequest, JoinRequestStatus
 from models.letter import Letter
+from models.list_check import ListCheck, ListCheckStatus
 from models.result import Outcome, Result, SkillScore
 from models.terms import Terms
 from models.totp import code_at
@@ -161,6 +162,22 @@ class World:
         }
         return await Application.create(institution_id=institution.id, **defaults | facts)
 
+    async def list_check(self, user: VerifierUser | None = None, **facts: Any) -> ListCheck:
+        """A list that was handed in now, without its file."""
+        user = user or await self.verifier()
+        defaults: dict[str, Any] = {
+            "institution_id": user.institution_id,
+            "status": ListCheckStatus.QUEUED,
+            "purpose": "Admission",
+            "address": "192.0.2.1",
+            "request_id": "",
+            "file_name": "list.csv",
+            "format": "CSV",
+            "rows": 2,
+            "asked_at": self.clock(),
+        }
+        return await ListCheck.create(verifier_id=user.id, **defaults | facts)
+
     async def invitation(self, candidate: Candidate | None = None, **facts: Any) -> Invitation:
         """An invitation by a candidate, mailed now."""
         number = self._next()
@@ -200,14 +217,6 @@ class World:
             if facts["is_primary"] and facts["status"] is VerifierStatus.ACTIVE:
                 await primaries.update(is_primary=False)
             return await VerifierUser.create(institution_id=institution.id, **facts)
-
-    async def join_request(self, institution: Institution | None = None, **facts: Any) -> JoinRequest:
-        """Somebody's request to join an institution, asked now."""
-        institution = institution or await self.institution()
-        number = self._next()
-        defaults: dict[str, Any] = {"name": f"Asker {number}", "email": f"asker{number}@office.example"}
-        defaults |= {"status": JoinRequestStatus.ASKED, "asked_at": self.clock()}
-        return await JoinRequest.create(institution_id=institution.id, **defaults | facts)
 
     async def join_request(self, institution: Institution | None = None, **facts: Any) -> JoinRequest:
         """Somebody's request to join an institution, asked now."""

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from errors import NotPrintable, Unavailable
 from models.viewer import Kind, Viewer
 from models.visit import Visit
-from resolvers import exports, files, photos, statements
+from resolvers import exports, files, list_checks, photos, statements
 from resolvers.files import File, Serve
 from transport.gates import Gate, TooMany
 from transport.gates import asker as counted_as
@@ -39,7 +39,12 @@ They have most scripts of today, but not the rarest kanji, emoji and scripts of 
 """
 
 # The kinds of file there are, by the name in their address.
-SERVED: dict[str, Serve] = {"statement": statements.file, photos.SHOWN: photos.file, exports.KIND: exports.file}
+SERVED: dict[str, Serve] = {
+    "statement": statements.file,
+    photos.SHOWN: photos.file,
+    exports.KIND: exports.file,
+    list_checks.CHECKED: list_checks.file,
+}
 # Documents are made one behind the other for all: nobody may fill the queue by opening one address again and again.
 # Photos are only read, and a page can show many.
 MADE = frozenset({"statement", exports.KIND})
