@@ -133,9 +133,9 @@ def primary_changed(envelope: Envelope, institution: str, name: str) -> Mail:
     return _mail("primary_changed", envelope, institution=institution, name_of_primary=name)
 
 
-def join_requested(envelope: Envelope, institution: str, name: str, link: str) -> Mail:
-    """To the Primary User: somebody asks to be added to the account (O5)."""
-    return _mail("join_requested", envelope, institution=institution, name_of_asker=name, link=link)
+def join_requested(envelope: Envelope, institution: str, link: str) -> Mail:
+    """To the Primary User: somebody asks to be added to the account (O5); nothing that the asker wrote is in it."""
+    return _mail("join_requested", envelope, institution=institution, link=link)
 
 
 def join_refused(envelope: Envelope, institution: str) -> Mail:

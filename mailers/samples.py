@@ -58,7 +58,7 @@ SAMPLES: dict[str, Callable[[Envelope], Mail]] = {
     "address_changed": letters.address_changed,
     "address_changed-verifier": lambda to: letters.address_changed(to, Account.VERIFIER),
     "primary_changed": lambda to: letters.primary_changed(to, INSTITUTION, "Rin Sato"),
-    "join_requested": lambda to: letters.join_requested(to, INSTITUTION, "Rin Sato", INBOX),
+    "join_requested": lambda to: letters.join_requested(to, INSTITUTION, INBOX),
     "join_refused": lambda to: letters.join_refused(to, INSTITUTION),
     "institution_suspended": lambda to: letters.institution_suspended(to, INSTITUTION, "Its website has gone."),
     "institution_reinstated": lambda to: letters.institution_reinstated(to, INSTITUTION, INBOX),

@@ -52,7 +52,7 @@ async def ask(viewer: Viewer, institution_id: UUID, form: NewUser) -> None:
         if institution is None:
             raise InstitutionNotFound
         if is_wanted and await _write_down(institution_id, form, viewer.at):
-            await _tell_primary(institution, form.name, viewer.at)
+            await _tell_primary(institution, viewer.at)
 
 
 async def _count(viewer: Viewer) -> None:
@@ -84,7 +84,8 @@ async def _write_down(institution_id: UUID, form: NewUser, now: datetime) -> boo
     )
 
 
-async def _tell_primary(institution: Row, name: str, now: datetime) -> None:
+async def _tell_primary(institution: Row, now: datetime) -> None:
+    """By a mail without anything that the asker wrote: else the form would mail advertisements for whoever fills it in."""
     primary = await database.row(
         """SELECT id, email, language FROM verifier_user
            WHERE institution_id = :id AND is_primary AND status = 'ACTIVE'""",
@@ -92,8 +93,7 @@ async def _tell_primary(institution: Row, name: str, now: datetime) -> None:
     )
     if primary is not None:
         receiver = letters.Receiver(primary["email"], primary["language"], verifier_id=primary["id"])
-        facts = {"institution": _shown(institution), "name": name}
-        await letters.write("join_requested", receiver, facts, now)
+        await letters.write("join_requested", receiver, {"institution": _shown(institution)}, now)
 
 
 async def decide(viewer: Viewer, request_id: UUID, accepts: bool, role: VerifierRole) -> UUID | None:

@@ -86,7 +86,7 @@ def _primary_changed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
 
 
 def _join_requested(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
-    return letters.join_requested(envelope, facts["institution"], facts["name"], f"{public_url}/inbox")
+    return letters.join_requested(envelope, facts["institution"], f"{public_url}/inbox")
 
 
 def _join_refused(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
