@@ -49,6 +49,23 @@ async def test_page_shows_results_and_why_they_changed_after_logging_in(
     assert (await asking.ask(OPERATIONS["RESULTS"]))["me"] is None
 
 
+async def test_page_finds_institutions_and_says_how_to_choose_between_their_accounts(
+    client: Client, world: World
+) -> None:
+    """S1, S2: with department, city, country and a hint, in the account's language."""
+    main = await world.institution("Aoba Gakuin University", ["蒼羽学院大学"])
+    await world.institution("Aoba Gakuin University", department="Letters", parent_id=main.id, city="Sagamihara")
+    asking = client.as_(await world.token(await world.candidate(language="ja")))
+    found = (await asking.ask(OPERATIONS["FIND"], search="aoba"))["institutions"]
+    assert [(one["shownAs"], one["city"], one["country"]) for one in found] == [
+        ("Aoba Gakuin University", "Yokohama", "JP"),
+        ("Aoba Gakuin University, Letters", "Sagamihara", "JP"),
+    ]
+    assert ["Letters専用" in one["hint"] for one in found] == [False, True]
+    assert "部局ごとのアカウント" in found[0]["hint"]
+    assert (await asking.ask(OPERATIONS["FIND"], search="蒼"))["institutions"][0]["id"] == found[0]["id"]
+
+
 async def test_deployment_with_a_page_of_its_own_leads_there(
     settings: Settings, clock: ControlledClock, clean: None, tmp_path: Path
 ) -> None:
