@@ -6,10 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from graphql import get_named_type
 from starlette.applications import Starlette
 
+from engine import database
+from engine.clock import system_clock
 from engine.jobs import Worker
 from models.application import Application, ApplicationStatus
 from models.candidate import Candidate
@@ -22,10 +25,11 @@ from settings import Settings
 from tests.client import Client
 from tests.conftest import START, ControlledClock
 from tests.hostile import HOSTILE
-from tests.locks import lined_up
-from tests.mail_server import link_in, mails_in, text_of
+from tests.locks import holding, lined_up, queued
+from tests.mail_server import MailServer, link_in, mails_in, text_of
 from tests.printed import fields_of
 from tests.scripts import operations_of, script
+from tests.served import Served, until
 from tests.world import World, gid
 
 FORM = {"name": "Kamome College", "email": "office@kamome.example", "website": "https://www.kamome.example"}
@@ -457,3 +461,47 @@ async def test_a_mail_that_is_sent_again_leads_nowhere_once_it_was_answered(invi
     ids = [gid(await Letter.get())]
     answer = await board.order("resendMail", "... on MailResent { notResent { reason } }", ids=ids)
     assert answer["notResent"] == [{"reason": "TOO_OLD"}]
+
+
+# ---- a real process that dies
+
+
+async def test_a_service_killed_while_approving_has_told_nobody_and_two_workers_tell_everybody_once(
+    open_database: None, settings: Settings, mail_server: MailServer, tmp_path: Path
+) -> None:
+    """S7, O2, N4: kill -9 in the middle of the transaction; approved again, each mail is sent once."""
+    world = World(system_clock)
+    application = await world.application(applicant_email="hara@kamome.example")
+    candidates = [await world.candidate() for _ in range(3)]
+    for candidate in candidates:
+        await world.invitation(candidate, application_id=application.id)
+    token, order = await world.token(await world.staff()), {"id": gid(application), "approve": True}
+    mails = {"SMTP_URL": mail_server.url}
+    service = Served(tmp_path / "service", settings.database_url, {"WORKER": "0"}).start()
+    workers = [Served(tmp_path / name, settings.database_url, mails, command="worker") for name in ("one", "two")]
+    try:
+        await asyncio.to_thread(service.ready)
+        async with httpx2.AsyncClient(base_url=service.url, timeout=60, trust_env=False) as http:
+            board = Client(http, token)
+            async with holding(str(settings.database_url), "SELECT 1 FROM invitation FOR UPDATE"):
+                deciding = asyncio.ensure_future(board.order("decideApplication", "", **order))
+                await queued(1)
+                await asyncio.to_thread(service.kill)
+                await asyncio.gather(deciding, return_exceptions=True)
+            assert (await Application.get()).decided_at is None
+            assert not await Letter.exists()
+            service.start()
+            await asyncio.to_thread(service.ready)
+            assert (await board.order("decideApplication", "", **order))["__typename"] == "ApplicationDecided"
+        for worker in workers:
+            worker.start()
+        await until(lambda: len(mail_server.taken) >= 4, seconds=180)
+        await until(no_job_left, seconds=120)
+    finally:
+        for process in (service, *workers):
+            await asyncio.to_thread(process.stop)
+    assert sorted(mail_server.recipients) == sorted(["hara@kamome.example", *(str(one.email) for one in candidates)])
+
+
+async def no_job_left() -> bool:
+    return not await database.rows("SELECT 1 FROM pgqueuer WHERE entrypoint = 'letter'")
