@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from graphql import GraphQLInputObjectType
 
 from models.institution import Institution
 from models.notify import Notify
@@ -16,7 +17,8 @@ from models.verifier import VerifierUser
 from settings import Settings
 from tests.conftest import ControlledClock, client_of
 from tests.door import Door
-from tests.scripts import operations_of
+from tests.printed import printed
+from tests.scripts import operations_of, script
 from tests.world import PASSWORD, World
 
 OPERATIONS = operations_of("inbox")
@@ -70,7 +72,23 @@ async def test_link_of_the_mails_leads_to_a_page_of_our_own_parts_alone(browser:
 
 def test_page_offers_every_choice_of_when_to_be_mailed() -> None:
     page = Path("transport/static/inbox.html").read_text("utf-8")
-    assert re.findall(r'<option value="(\w+)"', page) == [notify.value for notify in Notify]
+    [select] = re.findall(r'<select id="notify">(.+?)</select>', page, re.DOTALL)
+    assert re.findall(r'<option value="(\w+)"', select) == [notify.value for notify in Notify]
+
+
+def test_page_offers_what_an_inbox_can_be_searched_for() -> None:
+    """V1: each field of the filter has a control, by its name."""
+    page, fields = Path("transport/static/inbox.html").read_text("utf-8"), fields_of_input("InboxFilter")
+    controls = {"exams": "exam"} | {name: re.sub("([A-Z])", r"-\1", name).lower() for name in fields - {"exams"}}
+    assert len(fields) == 10
+    assert {name for name, id in controls.items() if f'id="{id}"' in page and f'"{id}"' in script("inbox")} >= fields
+
+
+def fields_of_input(name: str) -> set[str]:
+    """The fields of an input type, as clients write them."""
+    type_ = printed().type_map[name]
+    assert isinstance(type_, GraphQLInputObjectType)
+    return set(type_.fields)
 
 
 async def test_page_shows_the_inbox_after_logging_in_and_opens_shares(browser: Browser, world: World) -> None:
@@ -101,6 +119,26 @@ async def test_page_shows_the_inbox_after_logging_in_and_opens_shares(browser: B
     assert (counts["unreadCount"], counts["totalCount"]) == (2, 3)
 
 
+async def test_page_searches_and_marks_what_it_found(browser: Browser, world: World) -> None:
+    """V1: by the page's own operations."""
+    institution = await world.institution()
+    await log_in(browser, await world.verifier(institution))
+    people = [await world.candidate(family_name=name) for name in ("Suzuki", "Suzuki", "Sato")]
+    for person in people:
+        await world.share(await world.result(await world.entry(person)), institution)
+    search = {"filter": {"name": "suzuki aoi", "status": "UNREAD"}, "isSearch": True}
+    found = (await browser.ask("INBOX", first=1, after=None, **search))["inbox"]
+    assert (found["matches"], found["totalCount"]) == ({"count": 2, "isAtLeast": False}, 3)
+    newest = found["edges"][0]["node"]
+    for which, changed in (({"shareIds": [newest["id"]]}, 1), ({"filter": {"sentTo": newest["sentAt"]}}, 2)):
+        answer = (await browser.ask("MARK_MANY", input={**which, "isRead": True}))["markShares"]
+        assert answer == {"__typename": "SharesMarked", "changed": changed, "hasMore": False}
+    counts = (await browser.ask("COUNTS"))["inbox"]
+    assert (counts["unreadCount"], counts["totalCount"]) == (0, 3)
+    exams = (await browser.ask("EXAMS"))["exams"]
+    assert {"code": "C1_ADVANCED", "title": "C1 Advanced"} in exams
+
+
 async def test_page_lets_a_user_choose_when_to_be_mailed(browser: Browser, world: World) -> None:
     """N2: and tells when the address takes no mail (N4)."""
     since = world.clock()
@@ -109,7 +147,8 @@ async def test_page_lets_a_user_choose_when_to_be_mailed(browser: Browser, world
     answer = (await browser.ask("NOTIFY", input={"notify": "WEEKLY"}))["changeNotifications"]
     assert answer == {"__typename": "NotificationsChanged", "user": {"notify": "WEEKLY"}}
     verifier = (await browser.ask("INBOX", first=1, after=None))["viewer"]["verifier"]
-    assert verifier == {"language": "en", "notify": "WEEKLY", "emailRefusedAt": since.isoformat()}
+    told = {"language": "en", "notify": "WEEKLY", "emailRefusedAt": since.isoformat()}
+    assert verifier == told | {"role": "OFFICER", "isPrimary": True}
 
 
 async def test_page_shows_nothing_after_logging_out(browser: Browser, world: World) -> None:
