@@ -1,6 +1,6 @@
 """What an inbox is searched and counted by. Triggers keep both tables, whoever changes a share, a result or a name.
 
-See `migrations/0024_inboxes.py` and `docs/decisions/0018-inboxes.md`.
+See `migrations/0024_inboxes.py` and `docs/decisions/0019-inboxes.md`.
 """
 
 from uuid import UUID
