@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from engine import database
-from errors import TooManyTries
+from errors import InvalidInput, NotAllowed, TooManyTries
 from models.entry import Entry
 from models.result import Outcome
 from models.trail import TrailEntry
@@ -405,6 +405,19 @@ async def test_verdicts_may_be_asked_for_within_a_transaction(asking: Office, wo
         with pytest.raises(TooManyTries):
             await verifying.verdicts(viewer, pairs, PURPOSE)
     assert await TrailEntry.all().count() == 1
+
+
+@pytest.mark.parametrize("purpose", [PURPOSE, ""])
+async def test_whoever_decides_is_asked_again_who_they_are_and_what_for(
+    open_database: None, world: World, purpose: str
+) -> None:
+    """U2, V3: a user may have become a reader since the list was handed in."""
+    result = await world.result()
+    reader = world.viewer(Kind.VERIFIER, result.id, institution_id=result.id, is_reader=bool(purpose))
+    async with database.transaction():
+        with pytest.raises(NotAllowed if purpose else InvalidInput):
+            await verifying.decide(reader, [Pair(result.statement_number, date(2001, 2, 3))], purpose)
+    assert await TrailEntry.all().count() == 0
 
 
 def test_a_pair_does_not_show_its_secret() -> None:
