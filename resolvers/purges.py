@@ -12,6 +12,7 @@ KEPT_DAYS = {
     "password_reset": 30,
     "email_change": 30,
     "verifier_link": 30,
+    "join_request": 90,  # after it was decided
     "application": 30,  # whose applicant never confirmed the address
     "letter": 90,  # after it was sent or refused; a parked one waits for staff
     "last letter": 30,  # to the address of a closed account, if it was parked
@@ -26,6 +27,7 @@ PURGES = {
         SELECT id FROM session WHERE used_at < :before OR ended_at < :before LIMIT {MOST_AT_ONCE})""",
     "password_reset": "DELETE FROM password_reset WHERE asked_at < :before",
     "email_change": "DELETE FROM email_change WHERE asked_at < :before",
+    "join_request": "DELETE FROM join_request WHERE decided_at < :before",
     "verifier_link": "DELETE FROM verifier_link WHERE asked_at < :before",
     "application": """WITH gone AS (
         DELETE FROM application WHERE status = 'APPLIED' AND applied_at < :before RETURNING institution_id)

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from models.institution import Institution
 from models.join_request import JoinRequest, JoinRequestStatus
 from models.letter import Letter
 from models.verifier import VerifierStatus, VerifierUser
-from resolvers import join_requests
+from resolvers import join_requests, purges
 from settings import Settings
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements
@@ -296,3 +296,12 @@ async def test_accepted_user_is_no_primary(office: Office) -> None:
     await office.decide(office.as_primary, request)
     user = await VerifierUser.get(email=request.email)
     assert (user.status, user.is_primary) == (VerifierStatus.INVITED, False)
+
+
+async def test_decided_requests_are_forgotten_after_ninety_days(office: Office, clock: ControlledClock) -> None:
+    """G2: those that wait are not; both sides of the edge."""
+    decided, waiting = [await office.world.join_request(office.institution) for _ in range(2)]
+    await office.decide(office.as_primary, decided, accept=False)
+    for moment, left in ((timedelta(0), {decided.id, waiting.id}), (timedelta(microseconds=1), {waiting.id})):
+        await purges.purge(clock() + timedelta(days=90) + moment)
+        assert {request.id for request in await JoinRequest.all()} == left

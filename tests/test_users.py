@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -607,3 +609,22 @@ async def test_hand_over_whose_process_is_killed_in_its_middle_has_not_happened(
             assert await Letter.all().count() == 2
     finally:
         served.stop()
+
+
+async def test_migration_found_a_primary_for_every_account_that_had_none(
+    office: Office, raw: asyncpg.Connection
+) -> None:
+    """U1: the oldest active user; others stay as they were."""
+    elsewhere = await office.world.verifier()
+    await VerifierUser.filter(id=office.invited.id).update(created_at=office.world.clock() - timedelta(days=9))
+    await VerifierUser.filter(id=office.colleague.id).update(created_at=office.world.clock() - timedelta(days=8))
+    transaction = raw.transaction()
+    await transaction.start()
+    try:
+        await raw.execute("ALTER TABLE verifier_user DISABLE TRIGGER verifier_has_primary")
+        await raw.execute("UPDATE verifier_user SET is_primary = false WHERE id = $1", office.primary.id)
+        await raw.execute(import_module("migrations.0022_one_primary").RULES[0])
+        found = await raw.fetch("SELECT id FROM verifier_user WHERE is_primary")
+        assert {row["id"] for row in found} == {office.colleague.id, elsewhere.id}
+    finally:
+        await transaction.rollback()
