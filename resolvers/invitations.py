@@ -217,9 +217,9 @@ async def tell(application: Application, institution: Institution, now: datetime
         """UPDATE invitation SET told_at = :now, application_id = :application_id,
                                  accepted_at = coalesce(accepted_at, :now)
            WHERE told_at IS NULL AND declined_at IS NULL
-           AND (application_id = :application_id OR (application_id IS NULL AND (lower(email) = :email
+           AND (application_id = :application_id OR lower(email) = :email
                 OR '.' || split_part(lower(email), '@', 2) LIKE ANY(:domains)
-                OR '.' || substring(lower(website) FROM '://(?:[^/?#]*@)?([^/:?#]+)') LIKE ANY(:domains))))
+                OR '.' || substring(lower(website) FROM '://(?:[^/?#]*@)?([^/:?#]+)') LIKE ANY(:domains))
            RETURNING candidate_id""",
         now=now,
         application_id=application.id,
@@ -232,7 +232,7 @@ async def tell(application: Application, institution: Institution, now: datetime
 
 
 def _likes(application: Application, institution: Institution) -> list[str]:
-    """Patterns for hosts, with a dot before them, of the institution's domains, where not anybody can have an address."""
+    """Patterns for hosts, with a dot before them, of the institution's domains; those of free mail prove nothing."""
     email = application.applicant_email
     domains = {institution.domain, None if is_free_mail(email) else domain_of_email(email)} - {None}
     return [f"%.{domain}" for domain in sorted(map(str, domains)) if not is_free_mail(f"@{domain}")]
