@@ -18,6 +18,7 @@ from resolvers.pages import Page, Place, page_of
 from resolvers.reading import SHARES
 
 ALL = Filter()
+NEAR = 1_000  # shares that are looked at before the keys are asked
 FEW = 2_000  # as many lines are sorted sooner than the inbox is walked through for the page that is wanted
 MOST_COUNTED = 1000  # of those that a filter finds
 MOST_AT_ONCE = 500  # shares that are marked in one transaction
@@ -93,36 +94,42 @@ def _all(*conditions: object) -> str:
 
 
 def _chosen(viewer: Viewer, wanted: Wanted, place: Place) -> str:
-    """SQL for `chosen`, the ids of a page: of few lines that the keys find, sorted; or else walking down the inbox.
+    """SQL for `chosen`, the ids of a page: of the nearest shares, of few lines that the keys find, or by a long walk.
 
-    Which of the two is quick, only the keys can tell; OFFSET 0 keeps the planner from guessing.
+    The first of these that fills the page; OFFSET 0 keeps the planner from guessing which.
     """
-    visible = Share.visible_to(viewer)
     if not wanted.keys:
         return f"chosen AS MATERIALIZED ({_walk(viewer, wanted, place)})"
+    behind = place.condition("inbox_line.sent_at", "inbox_line.share_id")
     return f"""
+        near AS MATERIALIZED ({_walk(viewer, wanted, place, steps=NEAR)}),
         few AS MATERIALIZED (
             SELECT inbox_line.share_id, inbox_line.sent_at FROM inbox_line
-            WHERE {_all(wanted.keys, wanted.of_line, place.condition("inbox_line.sent_at", "inbox_line.share_id"))}
+            WHERE (SELECT count(*) FROM near) < :limit AND {_all(wanted.keys, wanted.of_line, behind)}
             LIMIT {FEW + 1}),
         chosen AS MATERIALIZED (
+            SELECT id, sent_at FROM near WHERE (SELECT count(*) FROM near) = :limit
+            UNION ALL
             (SELECT seen.id, line.sent_at
              FROM (SELECT * FROM few WHERE (SELECT count(*) FROM few) <= {FEW}
                    ORDER BY sent_at DESC, share_id DESC) AS line
              CROSS JOIN LATERAL (SELECT share.id FROM share WHERE share.id = line.share_id
-                                 AND {_all(visible, wanted.of_share)} OFFSET 0) AS seen
+                                 AND {_all(Share.visible_to(viewer), wanted.of_share)} OFFSET 0) AS seen
              ORDER BY line.sent_at DESC, line.share_id DESC LIMIT :limit)
             UNION ALL ({_walk(viewer, wanted, place, f"(SELECT count(*) FROM few) > {FEW}")}))"""
 
 
-def _walk(viewer: Viewer, wanted: Wanted, place: Place, condition: str = "") -> str:
-    """SQL for ids of shares, newest first, looking at one after the other."""
+def _walk(viewer: Viewer, wanted: Wanted, place: Place, condition: str = "", steps: int | None = None) -> str:
+    """SQL for ids of shares, newest first, looking at one after the other; at so many at most, if it is told."""
     lined = _all("inbox_line.share_id = share.id", wanted.keys, wanted.of_line)
     behind = place.condition("share.sent_at", "share.id")
-    return f"""SELECT share.id, share.sent_at FROM share
-               CROSS JOIN LATERAL (SELECT 1 FROM inbox_line WHERE {lined} OFFSET 0) AS line
-               WHERE {_all(Share.visible_to(viewer), wanted.of_share, behind, condition)}
-               ORDER BY share.sent_at DESC, share.id DESC LIMIT :limit"""
+    conditions = _all(Share.visible_to(viewer), wanted.of_share, behind, condition)
+    order = "ORDER BY share.sent_at DESC, share.id DESC LIMIT"
+    fits = f"CROSS JOIN LATERAL (SELECT 1 FROM inbox_line WHERE {lined} OFFSET 0) AS line"
+    shares = f"share {fits} WHERE {conditions}"
+    if steps is not None:
+        shares = f"(SELECT share.id, share.sent_at FROM share WHERE {conditions} {order} {steps}) AS share {fits}"
+    return f"SELECT share.id, share.sent_at FROM {shares} {order} :limit"
 
 
 # ---- counts

@@ -21,7 +21,7 @@ from models.terms import Terms
 from models.viewer import Kind, Viewer
 from resolvers import claims, inboxes, shares, withdrawals
 from resolvers.inbox_filters import Filter
-from resolvers.inboxes import FEW
+from resolvers.inboxes import FEW, NEAR
 from resolvers.pages import cursor_of, place_after
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements
@@ -194,7 +194,8 @@ async def test_many_and_few_lines_are_paged_alike(
         sent.insert(0, await office.of_person(*AOI))
         await office.of_person("Some", "Body")
         clock.forward(seconds=1)
-    for few in (FEW, 5, 4, 0):
+    for near, few in ((NEAR, FEW), (NEAR, 0), (0, FEW), (0, 5), (0, 4), (0, 0), (5, 0), (6, FEW)):
+        monkeypatch.setattr(inboxes, "NEAR", near)
         monkeypatch.setattr(inboxes, "FEW", few)
         first = await office.page(filter={"name": "tanaka"}, first=3)
         rest = await office.page(filter={"name": "tanaka"}, first=3, after=first["pageInfo"]["endCursor"])
@@ -255,15 +256,16 @@ Place = tuple[datetime, UUID]
 
 
 @pytest.mark.parametrize("name", FILTERS)
-@pytest.mark.parametrize("few", [0, FEW])
+@pytest.mark.parametrize(("near", "few"), [(0, 0), (0, FEW), (3, 1)])
 @given(events=st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 5)), max_size=8), first=st.integers(1, 3))
 @examples(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_paging_neither_skips_nor_repeats_whatever_happens_between_two_pages(
-    open_database: None, world: World, clock: ControlledClock, name: str, few: int,
+    open_database: None, world: World, clock: ControlledClock, name: str, near: int, few: int,
     events: list[tuple[str, int]], first: int,
 ) -> None:  # fmt: skip
     """V1: what fits the filter from the beginning to the end comes once, in order; nothing comes twice."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inboxes, "NEAR", near)
         patch.setattr(inboxes, "FEW", few)
         stream = await Stream.begun(world, clock, FILTERS[name])
         always, paged = set(await stream.page(100)), await stream.page(first)
