@@ -167,7 +167,7 @@ def _shown(institution: Institution) -> str:
 
 
 async def page(viewer: Viewer, place: DuePlace) -> Page | None:
-    """A page of the applications that are to be decided, the one that is due first; None for all but the board's staff."""
+    """A page of applications that are to be decided, the one due first; None for all but the board's staff."""
     if not viewer.is_board:
         return None
     found = await SOURCE.rows(

@@ -44,7 +44,7 @@ async def of_applications(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, lis
 
 
 async def _alike(rows: list[Row]) -> list[Row]:
-    """All institutions, applied ones too, with a domain or a skeleton of these; in place of merged ones the kept ones."""
+    """All institutions, applied ones too, with a domain or a skeleton of these; for merged ones the kept ones."""
     return await database.rows(
         f"""SELECT found.id AS found_id, found.name AS found_name, found.domain AS found_domain,
                    found.skeleton AS found_skeleton, {columns.INSTITUTION}
