@@ -56,7 +56,7 @@ def test_zone_and_holidays_are_configured(tmp_path: Path) -> None:
     days.write_text("# The board's\n2027-01-01 # New Year\n\n2027-01-04\n", "utf-8")
     env = {"VAR_DIR": str(tmp_path), "HOLIDAYS": str(days), "BOARD_TIMEZONE": "Asia/Tokyo"}
     settings = Settings.from_env(env)
-    assert (settings.timezone, settings.holidays) == ("Asia/Tokyo", {date(2027, 1, 1), date(2027, 1, 4)})
+    assert (settings.timezone, settings.holidays) == ("Asia/Tokyo", frozenset({date(2027, 1, 1), date(2027, 1, 4)}))
     plain = Settings.from_env({"VAR_DIR": str(tmp_path)})
     assert (plain.timezone, plain.holidays) == ("UTC", frozenset())
 
