@@ -11,7 +11,6 @@ from models.base import Table
 from models.institution import Institution
 from models.viewer import Kind, Viewer, Visible, visible
 
-
 CONFIRM_VALID = timedelta(days=7)
 CONFIRM = "application"
 
