@@ -93,7 +93,10 @@ async def log_in(kind: Kind, name: str, password: str, viewer: Viewer, code: str
     async with database.transaction():
         if await is_unchanged(kind, account):
             await _keep_hash_current(kind, account, password)
-            return await start(kind, account["id"], viewer)
+            logged_in = await start(kind, account["id"], viewer)
+            if logged_in.viewer.id is None:
+                raise WrongLogin  # shut out while the password was compared; no session stays
+            return logged_in
     return await log_in(kind, name, password, viewer, code)  # the password was changed while it was compared
 
 

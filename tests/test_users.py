@@ -628,3 +628,17 @@ async def test_migration_found_a_primary_for_every_account_that_had_none(
         assert {row["id"] for row in found} == {office.colleague.id, elsewhere.id}
     finally:
         await transaction.rollback()
+
+
+async def test_who_is_shut_out_while_the_password_is_compared_gets_no_session(
+    office: Office, settings: Settings
+) -> None:
+    """U2: not even one that would work once they are let in again."""
+    assert settings.database_url is not None
+    shut = f"UPDATE verifier_user SET status = 'DEACTIVATED', deactivated_at = now() WHERE id = '{office.colleague.id}'"
+    async with holding(settings.database_url, shut, commits=True):
+        log_in = order(office.client, "logInVerifier", email=office.colleague.email, password=PASSWORD)
+        asked = asyncio.ensure_future(log_in())
+        await queued(1)
+    assert await asked == "WrongLogin"
+    assert await Session.filter(verifier_id=office.colleague.id).count() == 0
