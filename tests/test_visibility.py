@@ -43,6 +43,7 @@ WITHOUT_ROWS |= {"Mutation.mergeInstitutions"}
 PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-email", "/inbox", "/check"} | {
     "/results",
     "/apply",
+    "/find",
     "/set-password",
     "/unsubscribe/{token:path}",
     "/files/{kind}/{token}",  # its situations are in test_files.py and test_photos.py
