@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from tortoise.connection import get_connections
 
+from demo.load import load
 from engine import database
 from models import person_names
 from models.candidate import Candidate
@@ -19,10 +23,11 @@ from models.result import Outcome, Result
 from models.share import Share
 from models.terms import Terms
 from models.viewer import Kind, Viewer
-from resolvers import claims, inboxes, shares, withdrawals
+from resolvers import claims, entering, inboxes, shares, withdrawals
 from resolvers.inbox_filters import Filter
 from resolvers.inboxes import FEW, NEAR
 from resolvers.pages import cursor_of, place_after
+from resolvers.rows import Given
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements
 from tests.inboxes import Office
@@ -78,6 +83,48 @@ async def test_a_name_is_found_in_the_institution_s_own_shares_only(office: Offi
     entry = await world.entry(await world.candidate(given_name="Aoi", family_name="Tanaka"))
     await world.share(await world.result(entry), other)
     assert await office.found(name="tanaka") == {mine}
+
+
+async def test_whoever_is_entered_is_found_by_name(open_database: None, world: World) -> None:
+    """V1, R1: what names are found by is written with them."""
+    centre, staff = await world.centre(), await world.staff()
+    row = {
+        "centre": centre.number, "examCode": "C1_ADVANCED", "examDate": "2026-09-20", "candidateNumber": "0001",
+        "familyName": "Łódź", "givenName": "Aoi", "nativeName": "田中 葵", "dateOfBirth": "2001-02-03",
+    }  # fmt: skip
+    viewer = world.viewer(Kind.STAFF, staff.id, is_board=True)
+    rows = [Given(2, row), Given(3, row | {"candidateNumber": "0002", "nativeName": ""})]
+    assert [len(done.new) async for done in entering.enter(viewer, rows)] == [2]
+    await have_what_they_are_found_by(2)
+
+
+async def test_the_demo_s_people_are_found_by_name(open_database: None, clock: ControlledClock) -> None:
+    """V1."""
+    await load(clock())
+    await have_what_they_are_found_by(300)
+
+
+async def test_names_of_before_are_filled_in_so_many_at_a_time(
+    open_database: None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """V1: by the migration; those that have theirs stay."""
+    migration = import_module("migrations.0024_inboxes")
+    monkeypatch.setattr(migration, "AT_ONCE", 2)
+    for number in range(5):
+        await world.candidate(family_name=f"Łódź{number}")
+    await Candidate.filter(family_name__not="Łódź3").update(searched="", grams=[])
+    await migration.fill_names(None, SimpleNamespace(client=get_connections().get("default")))
+    await have_what_they_are_found_by(5)
+
+
+async def have_what_they_are_found_by(count: int) -> None:
+    """There are so many candidates, and each has what belongs to their names."""
+    people = await Candidate.all()
+    assert len(people) == count
+    for one in people:
+        searched = person_names.searched(one.given_name, one.family_name, one.native_name)
+        assert (one.searched, one.grams) == (searched, person_names.grams(searched))
+        assert searched
 
 
 async def test_exams_levels_dates_and_numbers_are_found_on_both_sides_of_every_edge(
