@@ -51,7 +51,7 @@ class Office:
 
     async def of_person(self, given_name: str, family_name: str, native_name: str | None = None) -> str:
         """A share of somebody with these names; its id."""
-        names = {"given_name": given_name, "family_name": family_name, "native_name": native_name}
+        names: dict[str, Any] = {"given_name": given_name, "family_name": family_name, "native_name": native_name}
         return await self.send(entry=await self.world.entry(await self.world.candidate(**names)))
 
     async def found(self, **filter: Any) -> set[str]:

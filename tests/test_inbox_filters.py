@@ -236,7 +236,7 @@ async def test_many_and_few_lines_are_paged_alike(
     office: Office, clock: ControlledClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """V1: whether the keys find few lines or the inbox is walked through, the page is the same."""
-    sent = []
+    sent: list[str] = []
     for _ in range(5):
         sent.insert(0, await office.of_person(*AOI))
         await office.of_person("Some", "Body")

@@ -152,9 +152,10 @@ async def test_only_officers_and_the_primary_user_mark(client: Client, world: Wo
             client.as_(await world.token(await world.verifier(office.institution))),
         ],
     }
+    orders: list[dict[str, Any]] = [{"shareIds": [share]}, {"filter": {}}]
     for expected, clients in people.items():
         for asking in clients:
-            for which in ({"shareIds": [share]}, {"filter": {}}):
+            for which in orders:
                 assert (await asking.order("markShares", "", **which, isRead=True))["__typename"] == expected
     assert (await office.client.order("markShare", "", shareId=share, isRead=False))["__typename"] == "NotAllowed"
     assert (await office.client.order("openShare", "", shareId=share))["__typename"] == "ShareOpened"
