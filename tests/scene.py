@@ -385,11 +385,6 @@ def _markings(scene: Scene, _: Asker) -> list[Variables]:
     return [{"input": {"shareId": id, "isRead": True}} for id in scene.ids("Share")]
 
 
-def _markings_of_many(scene: Scene, _: Asker) -> list[Variables]:
-    """Everybody's shares by name, and all that a filter finds."""
-    return [{"input": {"shareIds": scene.ids("Share"), "isRead": True}}, {"input": {"filter": {}, "isRead": False}}]
-
-
 def _corrections(version: int, **facts: Any) -> Callable[[Scene, Asker], list[Variables]]:
     """Of a result that no asker needs afterwards, one correction after the other: staff make them."""
     order: Variables = {"expectedVersion": version, "reason": "A reason."} | facts
@@ -488,7 +483,6 @@ WAYS = {
     ),
     "Mutation.openShare": Way("openShare(input: $input)", "($input: OpenShareInput!)", _openings),
     "Mutation.markShare": Way("markShare(input: $input)", "($input: MarkShareInput!)", _markings),
-    "Mutation.markShares": Way("markShares(input: $input)", "($input: MarkSharesInput!)", _markings_of_many),
     "Mutation.changeNotifications": Way(
         "changeNotifications(input: $input)", "($input: ChangeNotificationsInput!)",
         lambda _scene, _asker: [{"input": {"notify": "DAILY"}}], depth=2,
