@@ -85,7 +85,7 @@ async def _write_down(institution_id: UUID, form: NewUser, now: datetime) -> boo
 
 
 async def _tell_primary(institution: Row, now: datetime) -> None:
-    """By a mail without anything that the asker wrote: else the form would mail advertisements for whoever fills it in."""
+    """By a mail with nothing in it that the asker wrote: else the form would mail advertisements."""
     primary = await database.row(
         """SELECT id, email, language FROM verifier_user
            WHERE institution_id = :id AND is_primary AND status = 'ACTIVE'""",
