@@ -56,7 +56,7 @@ FOUND_BY = {
     ("", "Prince", None): ["prince", "p prince"],
 }  # fmt: skip
 NOT_FOUND_BY = [
-    "t", "%", "_", "-", "tanaka x", "i a", "tanakaaoi", "葵田", "タナカ", "tanoi", "aoi tanaka suzuki", "\\",
+    "t", "%", "_", "-", "tanaka x", "i a", "tanakaaoi", "葵田", "タナカ", "tanan", "anana", "aoi tanaka suzuki", "\\",
 ]  # fmt: skip
 
 
