@@ -22,7 +22,7 @@ from schema.refusals import InstitutionNotFound, InvalidInput, TooManyTries
 
 @strawberry.federation.type(
     keys=["id"],
-    description="Somebody who asks to join an institution's account. Seen by its Primary User and the board's staff."
+    description="Somebody who asks to join an institution's account. Seen by its Primary User and the board's staff.",
 )
 class JoinRequest(Node):
     name: str = strawberry.field(description="Name, as it was given.")

@@ -34,7 +34,12 @@ async def life(app: Starlette, world: World, client: Client) -> Life:
     result = await world.result(entry)
     await world.share(result, await world.institution("Harbour University"))
     await world.letter(candidate)
-    asked = {"name": "Hill College", "email": "a@hill.example", "website": "https://hill.example", "language": "en"}
+    asked: dict[str, Any] = {
+        "name": "Hill College",
+        "email": "a@hill.example",
+        "website": "https://hill.example",
+        "language": "en",
+    }
     await Invitation.create(candidate_id=candidate.id, invited_at=world.clock(), **asked)
     await EmailChange.create(candidate_id=candidate.id, new_email="new@mail.example", asked_at=world.clock())
     return Life(world, client.as_(await world.token(candidate)), candidate, entry, result)
