@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
 
     operations = [
         ops.CreateModel(
-            name="Application",
+            name="AccountApplication",
             fields=[
                 ("id", fields.UUIDField(primary_key=True, default=new_id, unique=True, db_index=True)),
                 (
@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
                 (
                     "application",
                     fields.ForeignKeyField(
-                        "models.Application",
+                        "models.AccountApplication",
                         source_field="application_id",
                         null=True,
                         db_constraint=True,

@@ -24,7 +24,7 @@ class ApplicationStatus(Enum):
     REFUSED = "REFUSED"
 
 
-class Application(Table):
+class AccountApplication(Table):
     """Who applied for an institution's account, and what staff decided.
 
     `due_on` is the day by which staff mean to decide: five working days after the address was confirmed.
@@ -49,7 +49,7 @@ class Application(Table):
         table = "application"
 
     @classmethod
-    def visible_to(cls, viewer: Viewer) -> Visible["Application"]:
+    def visible_to(cls, viewer: Viewer) -> Visible["AccountApplication"]:
         """All, for the board's staff; nobody else sees one."""
         return visible(cls, viewer, {Kind.STAFF: "true" if viewer.is_board else "false"})
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from tortoise import fields
 
 from engine import keys
-from models.application import Application
+from models.application import AccountApplication
 from models.base import Table
 from models.candidate import Candidate
 from models.viewer import Kind, Viewer, Visible, visible
@@ -40,8 +40,8 @@ class Invitation(Table):
     invited_at = fields.DatetimeField()
     accepted_at = fields.DatetimeField(null=True)
     declined_at = fields.DatetimeField(null=True)
-    application: fields.ForeignKeyNullableRelation[Application] = fields.ForeignKeyField(
-        "models.Application", related_name="invitations", null=True, on_delete=fields.SET_NULL
+    application: fields.ForeignKeyNullableRelation[AccountApplication] = fields.ForeignKeyField(
+        "models.AccountApplication", related_name="invitations", null=True, on_delete=fields.SET_NULL
     )
     application_id: UUID | None
     told_at = fields.DatetimeField(null=True)  # when the candidate was told that the institution has been approved

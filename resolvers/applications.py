@@ -10,7 +10,7 @@ from engine.database import Row
 from engine.limits import Rate, network
 from errors import AlreadyDecided, ApplicationNotFound, InvalidInput, LinkNotValid, NotAllowed, Problem, TooManyTries
 from models import timezones
-from models.application import CONFIRM_VALID, Application, ApplicationStatus
+from models.application import CONFIRM_VALID, AccountApplication, ApplicationStatus
 from models.base import new_id
 from models.candidate import LANGUAGES
 from models.domains import domain_of_site
@@ -34,7 +34,7 @@ APPLICATIONS_IN_ALL = Rate("applications in all", most=1000, window=timedelta(ho
 LONGEST_REASON = 1000
 
 SOURCE = Source(
-    Application,
+    AccountApplication,
     f"SELECT {columns.APPLICATION} FROM application JOIN institution ON institution.id = application.institution_id",
     "application.id",
     "application_id",
@@ -121,7 +121,7 @@ async def _make(viewer: Viewer, form: Form, details: Details, name: str, email: 
         domain=domain_of_site(details.website),
         skeleton=skeleton(details.name),
     )
-    application = await Application.create(
+    application = await AccountApplication.create(
         institution_id=institution.id,
         status=ApplicationStatus.APPLIED,
         applicant_name=name,
@@ -209,9 +209,9 @@ def checked_reason(reason: str, is_needed: bool = True) -> str:
     return reason
 
 
-async def _held(viewer: Viewer, application_id: UUID) -> Application:
+async def _held(viewer: Viewer, application_id: UUID) -> AccountApplication:
     """The application, to be decided by nobody else meanwhile."""
-    found = await Application.visible_to(viewer).get_or_none(application_id, lock="FOR NO KEY UPDATE")
+    found = await AccountApplication.visible_to(viewer).get_or_none(application_id, lock="FOR NO KEY UPDATE")
     if found is None:
         raise ApplicationNotFound
     if found.decided_at is not None:
@@ -221,13 +221,13 @@ async def _held(viewer: Viewer, application_id: UUID) -> Application:
     return found
 
 
-async def _settle(viewer: Viewer, application: Application, status: ApplicationStatus, reason: str) -> None:
+async def _settle(viewer: Viewer, application: AccountApplication, status: ApplicationStatus, reason: str) -> None:
     application.status, application.decided_at, application.decided_by = status, viewer.at, viewer.id
     application.reason = reason or None
     await application.save(update_fields=["status", "decided_at", "decided_by", "reason"])
 
 
-async def _refuse(viewer: Viewer, application: Application, institution: Institution, reason: str) -> None:
+async def _refuse(viewer: Viewer, application: AccountApplication, institution: Institution, reason: str) -> None:
     await _settle(viewer, application, ApplicationStatus.REFUSED, reason)
     institution.status = InstitutionStatus.REFUSED
     await institution.save(update_fields=["status"])
@@ -237,7 +237,7 @@ async def _refuse(viewer: Viewer, application: Application, institution: Institu
     )
 
 
-async def _approve(viewer: Viewer, application: Application, institution: Institution, reason: str) -> None:
+async def _approve(viewer: Viewer, application: AccountApplication, institution: Institution, reason: str) -> None:
     """Open the account: it is found from now on, its first user gets a link, and who invited it is told (S7)."""
     await _settle(viewer, application, ApplicationStatus.APPROVED, reason)
     institution.status, institution.approved_at = InstitutionStatus.APPROVED, viewer.at
@@ -251,7 +251,7 @@ async def _approve(viewer: Viewer, application: Application, institution: Instit
     await invitations.tell(application, institution, viewer.at)
 
 
-async def _first_user(viewer: Viewer, application: Application, institution: Institution) -> UUID:
+async def _first_user(viewer: Viewer, application: AccountApplication, institution: Institution) -> UUID:
     """The applicant as a user, who becomes the Primary User by setting a password; raises InvalidInput."""
     facts: dict[str, Any] = await news.starting(institution, viewer.at)
     user = VerifierUser(

@@ -8,7 +8,7 @@ from engine import database
 from engine.database import Row
 from engine.limits import Rate
 from errors import AlreadyInvited, InvalidInput, InvitationsDeclined, LinkNotValid, NotLoggedIn, TooManyTries
-from models.application import Application
+from models.application import AccountApplication
 from models.domains import domain_of_email, domain_of_site, is_free_mail
 from models.institution import Institution
 from models.institution_form import country_problems, one_line, site_problems, text_problems, written_site
@@ -208,7 +208,7 @@ async def decline(viewer: Viewer, token: str) -> None:
         raise LinkNotValid
 
 
-async def tell(application: Application, institution: Institution, now: datetime) -> None:
+async def tell(application: AccountApplication, institution: Institution, now: datetime) -> None:
     """Mail each candidate who invited an institution that its account is open, in the transaction that opens it.
 
     The application came from the invitation's link, its address, or its domain.
@@ -231,7 +231,7 @@ async def tell(application: Application, institution: Institution, now: datetime
         await letters.write("institution_joined", receiver, {"institution": shown}, now)
 
 
-def _likes(application: Application, institution: Institution) -> list[str]:
+def _likes(application: AccountApplication, institution: Institution) -> list[str]:
     """Patterns for hosts, with a dot before them, of the institution's domains; those of free mail prove nothing."""
     email = application.applicant_email
     domains = {institution.domain, None if is_free_mail(email) else domain_of_email(email)} - {None}

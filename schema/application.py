@@ -84,7 +84,7 @@ class ApplicationFlag:
 @strawberry.federation.type(
     keys=["id"], description="An application for an institution's account. Seen by the board's staff alone."
 )
-class Application(Node):
+class AccountApplication(Node):
     institution: Institution = strawberry.field(description="The institution, as it was applied for or is by now.")
     status: ApplicationStatus = strawberry.field(description="How far it has come.")
     applicant_name: str = strawberry.field(description="Who applied.")
@@ -101,11 +101,11 @@ class Application(Node):
     key: strawberry.Private[UUID]
 
     @classmethod
-    def of(cls, row: Row, viewer: Viewer) -> "Application":
+    def of(cls, row: Row, viewer: Viewer) -> "AccountApplication":
         """The application of any row that holds the columns of applications."""
         due_on, is_open = row["due_on"], row["decided_at"] is None
         return cls(
-            id=global_id("Application", row["application_id"]),
+            id=global_id("AccountApplication", row["application_id"]),
             institution=Institution.of(row),
             status=ApplicationStatus(row["application_status"]),
             applicant_name=row["applicant_name"],
@@ -121,9 +121,9 @@ class Application(Node):
         )
 
     @classmethod
-    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Application | None":
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "AccountApplication | None":
         """The application with this id, if the viewer may see it."""
-        key = key_of(id, "Application")
+        key = key_of(id, "AccountApplication")
         row = await info.context.loaders.application.load(key) if key else None
         return None if row is None else cls.of(row, info.context.viewer)
 
@@ -136,21 +136,23 @@ class Application(Node):
 
 
 @strawberry.type(description="One application of a list.")
-class ApplicationEdge:
-    node: Application = strawberry.field(description="The application.")
+class AccountApplicationEdge:
+    node: AccountApplication = strawberry.field(description="The application.")
     cursor: str = strawberry.field(description="Its place in the list, for `after`.")
 
 
 @strawberry.type(description="Applications that are to be decided, the one that is due first.")
-class ApplicationConnection:
-    edges: list[ApplicationEdge] = strawberry.field(description="The applications of this page.")
+class AccountApplicationConnection:
+    edges: list[AccountApplicationEdge] = strawberry.field(description="The applications of this page.")
     page_info: PageInfo = strawberry.field(description="Where the page lies.")
 
     @classmethod
-    def of(cls, page: Page, viewer: Viewer) -> "ApplicationConnection":
+    def of(cls, page: Page, viewer: Viewer) -> "AccountApplicationConnection":
         """A page as a connection."""
         edges = [
-            ApplicationEdge(node=Application.of(row, viewer), cursor=cursor_of(row["due_on"], row["application_id"]))
+            AccountApplicationEdge(
+                node=AccountApplication.of(row, viewer), cursor=cursor_of(row["due_on"], row["application_id"])
+            )
             for row in page.rows
         ]
         return cls(edges=edges, page_info=page_info([edge.cursor for edge in edges], page.has_next))
@@ -211,7 +213,7 @@ class DecideApplicationInput:
 
 @strawberry.type(description="The decision; the applicant was mailed.")
 class ApplicationDecided:
-    application: Application = strawberry.field(description="The application as it is now.")
+    application: AccountApplication = strawberry.field(description="The application as it is now.")
 
 
 DecideApplicationPayload = Annotated[
@@ -236,5 +238,5 @@ class ApplicationMutation:
     )
     async def decide_application(self, info: Info, input: Input[DecideApplicationInput]) -> DecideApplicationPayload:
         viewer = info.context.viewer
-        row = await applications.decide(viewer, key_named(input.id, "Application"), input.approve, input.reason)
-        return ApplicationDecided(application=Application.of(row, viewer))
+        row = await applications.decide(viewer, key_named(input.id, "AccountApplication"), input.approve, input.reason)
+        return ApplicationDecided(application=AccountApplication.of(row, viewer))

@@ -11,7 +11,7 @@ from typing import Any
 
 import strawberry
 
-from schema.application import Application
+from schema.application import AccountApplication
 from schema.arguments import Id
 from schema.candidate import Candidate
 from schema.context import Info
@@ -31,7 +31,7 @@ from schema.template import DownloadTemplate
 from schema.verifier import VerifierUser
 
 ENTITIES: dict[str, Any] = {
-    "Application": Application,
+    "AccountApplication": AccountApplication,
     "Candidate": Candidate,
     "DownloadTemplate": DownloadTemplate,
     "Entry": Entry,

@@ -8,7 +8,7 @@ import strawberry
 from engine.database import Row
 from models.viewer import Kind
 from resolvers import applications, exam_sessions, held_jobs, join_requests, parked_mail, releases
-from schema.application import ApplicationConnection
+from schema.application import AccountApplicationConnection
 from schema.context import Info
 from schema.costs import COUNT, PAGE, list_of
 from schema.exam_session import ExamSessionConnection
@@ -48,9 +48,11 @@ class Staff:
         "for all but the board's staff.",
         directives=[PAGE],
     )
-    async def applications(self, info: Info, first: First = 50, after: After = None) -> ApplicationConnection | None:
+    async def applications(
+        self, info: Info, first: First = 50, after: After = None
+    ) -> AccountApplicationConnection | None:
         found = await applications.page(info.context.viewer, due_place(first, after))
-        return None if found is None else ApplicationConnection.of(found, info.context.viewer)
+        return None if found is None else AccountApplicationConnection.of(found, info.context.viewer)
 
     @strawberry.field(
         description="Sessions, latest exam first; null for all but the board's staff.", directives=[PAGE, COUNT]

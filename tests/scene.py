@@ -439,7 +439,7 @@ def _representations(scene: Scene, type_name: str) -> list[Variables]:
 
 
 ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter",
-            "Application", "Invitation", "JoinRequest", "ListCheck")  # fmt: skip
+            "AccountApplication", "Invitation", "JoinRequest", "ListCheck")  # fmt: skip
 BY_EMAIL = "($input: LogInByEmailInput!)"
 
 # Every root field that leads to a row. A new one fails the tests until it stands here.

@@ -9,7 +9,7 @@ from tests.printed import fields_of, implements, members_of, object_types, print
 # Types whose values are rows that not everybody may see.
 ROWS = frozenset(
     {
-        "Application",
+        "AccountApplication",
         "Invitation",
         "JoinRequest",
         "Candidate",

@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from engine import database
-from models.application import Application, ApplicationStatus, application_token
+from models.application import AccountApplication, ApplicationStatus, application_token
 from models.institution import Institution, InstitutionStatus
 from models.letter import Letter
 from models.session import email_change_token
@@ -63,11 +63,11 @@ class Desk:
         """The answer to an application."""
         return await self.client.order("applyForAccount", RECEIVED, **FORM | facts)
 
-    async def confirm(self, application: Application) -> Any:
+    async def confirm(self, application: AccountApplication) -> Any:
         """The answer to the mailed link."""
         return await self.client.order("confirmEmail", CONFIRMED, token=application_token(application.id))
 
-    async def decide(self, application: Application, approve: bool, **facts: Any) -> Any:
+    async def decide(self, application: AccountApplication, approve: bool, **facts: Any) -> Any:
         """The answer to a decision."""
         return await self.board.order("decideApplication", DECIDED, id=gid(application), approve=approve, **facts)
 
@@ -76,7 +76,7 @@ class Desk:
         page = (await self.board.ask(OPEN, **place))["staff"]["applications"]
         return [edge["node"] for edge in page["edges"]]
 
-    async def flags(self, application: Application) -> dict[str, list[str]]:
+    async def flags(self, application: AccountApplication) -> dict[str, list[str]]:
         """The names of the institutions that each flag of an application tells of."""
         [found] = [one for one in await self.open_ones() if one["id"] == gid(application)]
         return {flag["kind"]: [one["name"] for one in flag["institutions"]] for flag in found["flags"]}
@@ -123,7 +123,7 @@ async def test_from_the_form_to_the_first_log_in(
         assert answer["dueOn"] == "2026-11-27"
         assert "2026年11月27日" in text_of(await mail_of(mail_server, 2))
         assert await found(client) == []
-        assert (await desk.decide(await Application.get(), True))["__typename"] == "ApplicationDecided"
+        assert (await desk.decide(await AccountApplication.get(), True))["__typename"] == "ApplicationDecided"
         approved = await mail_of(mail_server, 3)
         assert approved["To"] == "hara@tsubame-u.ac.jp"
         token = link_in(approved).partition("#")[2]
@@ -145,7 +145,7 @@ async def found(client: Client) -> Any:
 async def test_an_application_is_kept_as_it_was_filled_in(desk: Desk) -> None:
     """O2: on one line, with the address of the site made whole; only one letter goes out."""
     await desk.apply(name="  Tsubame \n University ", website="www.tsubame-u.ac.jp", department=" ")
-    institution, application = await Institution.get(), await Application.get()
+    institution, application = await Institution.get(), await AccountApplication.get()
     assert (institution.name, institution.department or "") == ("Tsubame University", "")
     assert (institution.website, institution.domain) == ("https://www.tsubame-u.ac.jp", "tsubame-u.ac.jp")
     assert institution.status is InstitutionStatus.APPLIED
@@ -178,7 +178,7 @@ async def test_each_fault_of_the_form_is_told_where_it_is(desk: Desk, facts: dic
     """O2"""
     answer = await desk.apply(**facts)
     assert [problem["path"] for problem in answer["problems"]] == [path]
-    assert not await Application.exists()
+    assert not await AccountApplication.exists()
 
 
 async def test_all_faults_are_told_at_once(desk: Desk) -> None:
@@ -196,14 +196,14 @@ async def test_the_answer_does_not_tell_who_is_known(desk: Desk) -> None:
     assert await desk.apply(email="other@tsubame-u.ac.jp") == fresh
     kinds = ["application_confirm", "application_known", "application_confirm"]
     assert [kind for kind, _, _ in await letters()] == kinds
-    assert await Application.all().count() == 2
+    assert await AccountApplication.all().count() == 2
 
 
 async def test_an_address_is_mailed_three_times_a_day_and_nobody_can_tell(desk: Desk) -> None:
     """O2: the fourth is answered alike."""
     answers = [await desk.apply(email=email) for email in ("a@b.example", "A@b.example", "a@B.example", "a@b.example")]
     assert answers[3] == answers[0]
-    assert len(await letters()) == await Application.all().count() == 3
+    assert len(await letters()) == await AccountApplication.all().count() == 3
     desk.clock.now = START.replace(hour=0) + timedelta(days=1)
     await desk.apply(email="a@b.example")
     assert len(await letters()) == 4
@@ -234,7 +234,7 @@ async def test_a_department_is_of_an_approved_institution(desk: Desk, status: In
     assert answer["__typename"] == "ApplicationReceived"
     other = await desk.world.institution(**unapproved(status, parent.id))
     assert await desk.apply(parentId=gid(other)) == await desk.apply(parentId="x")
-    application = await Application.get()
+    application = await AccountApplication.get()
     await desk.confirm(application)
     assert [one["institution"]["parent"] for one in await desk.open_ones()] == [{"name": "Tsubame University"}]
 
@@ -253,7 +253,7 @@ def unapproved(status: InstitutionStatus, other_id: UUID) -> dict[str, Any]:
 async def test_the_link_works_once_for_seven_days(desk: Desk) -> None:
     """O2: both edges."""
     await desk.apply()
-    application = await Application.get()
+    application = await AccountApplication.get()
     desk.clock.forward(days=7)
     assert (await desk.confirm(application))["__typename"] == "LinkNotValid"
     desk.clock.forward(seconds=-1)
@@ -266,18 +266,18 @@ async def test_the_link_works_once_for_seven_days(desk: Desk) -> None:
 async def test_a_link_of_another_kind_confirms_nothing(desk: Desk) -> None:
     """O2: a token serves one purpose."""
     await desk.apply()
-    application = await Application.get()
+    application = await AccountApplication.get()
     for token in (email_change_token(application.id), "", "x", application_token(application.institution_id)):
         answer = await desk.client.order("confirmEmail", CONFIRMED, token=token)
         assert answer["__typename"] == "LinkNotValid"
-    assert (await Application.get()).status is ApplicationStatus.APPLIED
+    assert (await AccountApplication.get()).status is ApplicationStatus.APPLIED
 
 
 async def test_the_day_is_told_by_the_boards_calendar(desk: Desk, settings: Settings) -> None:
     """O2: in the answer and in the mail."""
     office.use(replace(settings, timezone="Asia/Tokyo", holidays=frozenset({date(2026, 11, 23)})))
     await desk.apply()
-    answer = await desk.confirm(await Application.get())
+    answer = await desk.confirm(await AccountApplication.get())
     assert answer["dueOn"] == "2026-11-30"
     assert "2026-11-30" in answer["message"]
     letter = await Letter.get(kind="application_received")
@@ -287,7 +287,7 @@ async def test_the_day_is_told_by_the_boards_calendar(desk: Desk, settings: Sett
 async def test_two_who_use_the_link_at_once_confirm_once(desk: Desk, database_url: str) -> None:
     """O2"""
     await desk.apply()
-    application = await Application.get()
+    application = await AccountApplication.get()
     answers = await lined_up(database_url, "application", *[partial(desk.confirm, application)] * 2)
     assert sorted(one["__typename"] for one in answers) == ["EmailConfirmed", "LinkNotValid"]
     assert len(await letters()) == 2
@@ -328,7 +328,7 @@ async def test_what_is_late_is_marked(desk: Desk) -> None:
     desk.board = desk.board.as_(await desk.world.token(await desk.world.staff()))
     assert [one["isLate"] for one in await desk.open_ones()] == [True]
     answer = await desk.decide(application, False, reason="No.")
-    late = "query ($id: ID!) { node(id: $id) { ... on Application { isLate } } }"
+    late = "query ($id: ID!) { node(id: $id) { ... on AccountApplication { isLate } } }"
     assert (await desk.board.ask(late, id=answer["application"]["id"]))["node"] == {"isLate": False}
 
 
@@ -355,7 +355,7 @@ async def test_only_the_boards_staff_see_and_decide(desk: Desk, who: str) -> Non
     answer = await asker.order("decideApplication", DECIDED, id=gid(application), approve=True)
     assert answer["__typename"] == ("NotLoggedIn" if who == "a stranger" else "NotAllowed")
     assert (await asker.ask("query ($id: ID!) { node(id: $id) { id } }", id=gid(application)))["node"] is None
-    assert (await Application.get()).decided_at is None
+    assert (await AccountApplication.get()).decided_at is None
 
 
 # ---- flags
@@ -467,7 +467,7 @@ async def test_a_refusal_needs_a_reason(desk: Desk, reason: str) -> None:
     application = await desk.world.application()
     answer = await desk.decide(application, False, reason=reason)
     assert [problem["path"] for problem in answer["problems"]] == ["reason"]
-    assert (await Application.get()).decided_at is None
+    assert (await AccountApplication.get()).decided_at is None
 
 
 @pytest.mark.parametrize(("first", "decision"), [(True, "APPROVED"), (False, "REFUSED")])
@@ -489,14 +489,14 @@ async def test_of_two_who_decide_at_once_one_wins(desk: Desk, database_url: str)
     answers = await lined_up(database_url, "application", *orders)
     assert sorted(one["__typename"] for one in answers) == ["AlreadyDecided", "ApplicationDecided"]
     [lost] = [one for one in answers if one["__typename"] == "AlreadyDecided"]
-    assert lost["decision"] == (await Application.get()).status.value
+    assert lost["decision"] == (await AccountApplication.get()).status.value
     assert len(await letters()) == 1
 
 
 async def test_what_is_not_confirmed_or_not_there_is_not_decided(desk: Desk) -> None:
     """O2"""
     await desk.apply()
-    answer = await desk.decide(await Application.get(), True)
+    answer = await desk.decide(await AccountApplication.get(), True)
     assert [problem["path"] for problem in answer["problems"]] == ["id"]
     missing = await desk.board.order("decideApplication", DECIDED, id="x", approve=True)
     assert missing["__typename"] == "ApplicationNotFound"
@@ -508,7 +508,7 @@ async def test_an_address_that_got_an_account_meanwhile_is_told_to_staff(desk: D
     await desk.world.verifier(email=application.applicant_email.upper())
     answer = await desk.decide(application, True)
     assert [problem["path"] for problem in answer["problems"]] == ["id"]
-    assert (await Application.get(id=application.id)).status is ApplicationStatus.EMAIL_CONFIRMED
+    assert (await AccountApplication.get(id=application.id)).status is ApplicationStatus.EMAIL_CONFIRMED
     assert await letters() == []
 
 
@@ -538,7 +538,7 @@ async def test_what_nobody_confirmed_goes_after_thirty_days(desk: Desk) -> None:
     await desk.apply()
     desk.clock.forward(days=30)
     await purges.purge(desk.clock())
-    assert (await Application.all().count(), await Institution.all().count()) == (2, 2)
+    assert (await AccountApplication.all().count(), await Institution.all().count()) == (2, 2)
     await purges.purge(desk.clock() + timedelta(seconds=1))
-    assert [one.status for one in await Application.all()] == [ApplicationStatus.EMAIL_CONFIRMED]
+    assert [one.status for one in await AccountApplication.all()] == [ApplicationStatus.EMAIL_CONFIRMED]
     assert await Institution.all().count() == 1

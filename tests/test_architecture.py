@@ -64,8 +64,8 @@ LONGEST_FUNCTION = 40
 
 # Lists without pages, each with the reason why it stays short.
 SHORT_LISTS = {
-    "Application.flags": "one per kind and domain: at most five",
-    "ApplicationConnection.edges": "a page",
+    "AccountApplication.flags": "one per kind and domain: at most five",
+    "AccountApplicationConnection.edges": "a page",
     "ApplicationFlag.institutions": "at most 20 of them are named",
     "InvitationConnection.edges": "a page",
     "AccessConnection.edges": "a page",

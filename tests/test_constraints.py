@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from engine import database
-from models.application import Application, ApplicationStatus
+from models.application import AccountApplication, ApplicationStatus
 from models.entry import Entry
 from models.institution import Institution
 from models.invitation import Invitation
@@ -317,7 +317,7 @@ async def with_requests(result: Result, institution: Institution, world: World) 
     now = world.clock()
     person: dict[str, Any] = {"name": "A B", "email": "a@b.example"}
     await world.institution(parent_id=institution.id, department="Law")
-    await Application.create(
+    await AccountApplication.create(
         institution_id=institution.id, status=ApplicationStatus.APPLIED, applicant_name="A B",
         applicant_email="a@b.example", applied_at=now,
     )  # fmt: skip

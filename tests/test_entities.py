@@ -50,7 +50,7 @@ async def rows(world: World) -> dict[str, Any]:
             columns=[],
             created_at=world.clock(),
         ),
-        "Application": await world.application(),
+        "AccountApplication": await world.application(),
         "Invitation": await world.invitation(),
         "Exam": await Exam.get(code="C1_ADVANCED"),
         "Letter": await world.letter(),
@@ -78,7 +78,7 @@ def told(row: Any) -> dict[str, str]:
 def test_the_entities_are_those_of_the_domain() -> None:
     """P5 names seven; applications, entries, invitations, requests to join, letters and lists are ours."""
     wanted = {"Candidate", "Result", "Institution", "Share", "VerifierUser", "DownloadTemplate", "Exam"}
-    ours = {"Application", "Entry", "Invitation", "JoinRequest", "Letter", "ListCheck"}
+    ours = {"AccountApplication", "Entry", "Invitation", "JoinRequest", "Letter", "ListCheck"}
     assert set(keys_of_entities()) == set(ENTITIES) == wanted | ours
     assert all("id" in keys for keys in keys_of_entities().values())
 

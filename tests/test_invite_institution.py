@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from engine import database
 from engine.clock import system_clock
 from engine.jobs import Worker
-from models.application import Application, ApplicationStatus
+from models.application import AccountApplication, ApplicationStatus
 from models.candidate import Candidate
 from models.institution import Institution
 from models.invitation import Invitation, invitation_token
@@ -84,7 +84,7 @@ class Inviter:
         answer: str = (await self.client.order("declineInvitation", "", token=token))["__typename"]
         return answer
 
-    async def approve(self, application: Application) -> Institution:
+    async def approve(self, application: AccountApplication) -> Institution:
         """Confirm and approve an application."""
         await confirm(application)
         board = self.client.as_(await self.world.token(await self.world.staff()))
@@ -93,10 +93,10 @@ class Inviter:
         return await Institution.get(id=application.institution_id)
 
 
-async def confirm(application: Application) -> None:
+async def confirm(application: AccountApplication) -> None:
     """As if its mailed link had been used."""
     confirmed = {"status": ApplicationStatus.EMAIL_CONFIRMED, "email_confirmed_at": START, "due_on": START.date()}
-    await Application.filter(id=application.id).update(**confirmed)
+    await AccountApplication.filter(id=application.id).update(**confirmed)
 
 
 async def inviter_of(client: Client, world: World, clock: ControlledClock, **facts: Any) -> Inviter:
@@ -279,7 +279,7 @@ async def test_an_invitation_expires_after_thirty_days_by_the_clock(inviter: Inv
     assert [one["status"] for one in await inviter.mine()] == ["EXPIRED"]
     assert await inviter.form_of(token) is None
     assert await inviter.answer(token) == "LinkNotValid"
-    assert not await Application.exists()
+    assert not await AccountApplication.exists()
 
 
 # ---- the institution's answer
@@ -335,7 +335,7 @@ async def test_of_accepting_and_declining_at_once_one_counts(inviter: Inviter, d
     orders = [partial(inviter.decline, token), partial(inviter.answer, token)]
     answers = await lined_up(database_url, "invitation", *orders)
     assert answers == ["InvitationDeclined", "LinkNotValid"]
-    assert not await Application.exists()
+    assert not await AccountApplication.exists()
 
 
 # ---- the candidate is told
@@ -360,7 +360,7 @@ async def test_who_invited_is_told_once_in_their_language_and_can_send(inviter: 
     await world.invitation(declined_at=START, email="no@kamome.example")
     await world.invitation(email="x@notkamome.example", website="https://kamome.example.evil.example")
     await inviter.answer(by_link)
-    institution = await inviter.approve(await Application.get())
+    institution = await inviter.approve(await AccountApplication.get())
     assert sorted(await told()) == sorted(addresses)
     shown = [(one["status"], one["institution"]) for one in await inviter.mine()]
     assert shown == [("ACCEPTED", {"id": gid(institution), "shownAs": "Kamome College"})] * 2
@@ -373,7 +373,7 @@ async def test_nobody_is_told_twice_when_another_department_follows(inviter: Inv
     await inviter.invite()
     for department in ("Law", "Letters"):
         await answer_of(inviter, department)
-    for application in await Application.all().order_by("id"):
+    for application in await AccountApplication.all().order_by("id"):
         await inviter.approve(application)
     assert len(await told()) == 1
 
@@ -399,7 +399,7 @@ async def test_who_closed_the_account_is_told_nothing(inviter: Inviter) -> None:
     await inviter.invite()
     await Candidate.filter(id=inviter.candidate.id).update(closed_at=START, email=None, password_hash=None)
     await answer_of(inviter, "Law")
-    await inviter.approve(await Application.get())
+    await inviter.approve(await AccountApplication.get())
     assert await told() == []
 
 
@@ -407,13 +407,13 @@ async def test_a_refused_application_tells_nobody(inviter: Inviter) -> None:
     """S7: and the next one does, though the link was used up by the first."""
     await inviter.invite()
     await inviter.answer(invitation_token((await Invitation.get()).id))
-    application = await Application.get()
+    application = await AccountApplication.get()
     await confirm(application)
     board = inviter.client.as_(await inviter.world.token(await inviter.world.staff()))
     await board.order("decideApplication", "", id=gid(application), approve=False, reason="No.")
     assert await told() == []
     await answer_of(inviter, "Letters")
-    await inviter.approve((await Application.all().order_by("-id"))[0])
+    await inviter.approve((await AccountApplication.all().order_by("-id"))[0])
     assert len(await told()) == 1
 
 
@@ -421,7 +421,7 @@ async def test_after_a_merging_the_kept_account_is_shown(inviter: Inviter) -> No
     """S7, O4"""
     await inviter.invite()
     await answer_of(inviter, "Law")
-    institution = await inviter.approve(await Application.get())
+    institution = await inviter.approve(await AccountApplication.get())
     kept = await inviter.world.institution("Kamome University")
     board = inviter.client.as_(await inviter.world.token(await inviter.world.staff()))
     pair = {"duplicateId": gid(institution), "intoId": gid(kept)}
@@ -495,7 +495,7 @@ async def test_a_service_killed_while_approving_has_told_nobody_and_two_workers_
                 await queued(1)
                 await asyncio.to_thread(service.kill)
                 await asyncio.gather(deciding, return_exceptions=True)
-            assert (await Application.get()).decided_at is None
+            assert (await AccountApplication.get()).decided_at is None
             assert not await Letter.exists()
             service.start()
             await asyncio.to_thread(service.ready)

@@ -283,13 +283,19 @@ async def test_only_ones_own_results_can_be_sent(sender: Sender, world: World) -
     assert await nothing_was_sent()
 
 
-async def test_results_are_sent_to_approved_institutions_only(sender: Sender, clock: ControlledClock) -> None:
+async def test_results_are_sent_to_approved_institutions_only(
+    sender: Sender, world: World, clock: ControlledClock
+) -> None:
     """S1, O3: every other state answers as an institution that does not exist."""
     unknown = await sender.send(institutionId=global_id("Institution", uuid4()))
     assert unknown["__typename"] == "InstitutionNotFound"
+    kept = await world.institution()
     for status in InstitutionStatus:
-        suspended_at = clock() if status is InstitutionStatus.SUSPENDED else None
-        await Institution.filter(id=sender.institution.id).update(status=status, suspended_at=suspended_at)
+        facts = {
+            "suspended_at": clock() if status is InstitutionStatus.SUSPENDED else None,
+            "merged_into_id": kept.id if status is InstitutionStatus.MERGED else None,
+        }
+        await Institution.filter(id=sender.institution.id).update(status=status, **facts)
         payload = await sender.send()
         if status is InstitutionStatus.APPROVED:
             assert payload["__typename"] == "ResultSent"

@@ -246,7 +246,14 @@ BY_ID = {
     "Query._entities Share": "SF",
 }
 # Ways that are no reading of shares: each begins at something else, and the tests of visibility walk them.
-BESIDE = {"Query.viewer", "Query.institutions", "Query.organisation", "Query.staff"}
+BESIDE = {
+    "Query.viewer",
+    "Query.institutions",
+    "Query.organisation",
+    "Query.staff",
+    "Query.listCheck",
+    "Subscription.resultChanges",  # a candidate's own, of whatever state
+}
 LETTERS = {"P": "Candidate", "R": "Result", "S": "Share", "F": "Share"}
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from engine import database
 from engine.hashing import HASHER
 from models import person_names
-from models.application import Application, ApplicationStatus
+from models.application import AccountApplication, ApplicationStatus
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
 from models.entry import Centre, Entry, sealed_secret
@@ -147,7 +147,7 @@ class World:
         await institutions.name_for_search(institution, aliases or [])
         return institution
 
-    async def application(self, institution: Institution | None = None, **facts: Any) -> Application:
+    async def application(self, institution: Institution | None = None, **facts: Any) -> AccountApplication:
         """An application that is to be decided, of a new institution unless one is given."""
         number = self._next()
         status = InstitutionStatus.EMAIL_CONFIRMED
@@ -160,7 +160,7 @@ class World:
             "email_confirmed_at": self.clock(),
             "due_on": self.clock().date() + timedelta(days=7),
         }
-        return await Application.create(institution_id=institution.id, **defaults | facts)
+        return await AccountApplication.create(institution_id=institution.id, **defaults | facts)
 
     async def list_check(self, user: VerifierUser | None = None, **facts: Any) -> ListCheck:
         """A list that was handed in now, without its file."""
