@@ -17,7 +17,7 @@ class EventStream:
         self.left = asyncio.Event()
         self.unread = b""
 
-    async def next(self, seconds: float = 5) -> dict[str, Any] | None:
+    async def next(self, seconds: float = 60) -> dict[str, Any] | None:
         """The next result; None behind the last one."""
         async with asyncio.timeout(seconds):
             while b"\n\n" not in self.unread:

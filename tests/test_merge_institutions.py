@@ -22,6 +22,7 @@ from models.viewer import Kind
 from resolvers import mergers, trail
 from tests.client import Client
 from tests.conftest import START, ControlledClock, Statements
+from tests.dashboards import live_cursor
 from tests.dying import deaths_at_each_statement
 from tests.events import events
 from tests.locks import holding, queued
@@ -113,8 +114,10 @@ async def test_shares_that_came_are_told_as_sent_in_their_order(
         clock.forward(seconds=1)
         shares.append(await two.share(await two.world.result(), two.duplicate))
     own = await told(two.kept)
-    stream = "subscription { newShares { share { id } } }"
-    async with events(app, stream, {}, await two.world.token(two.kept_user)) as open_stream:
+    token = await two.world.token(two.kept_user)
+    after = await live_cursor(two.client.as_(token))
+    stream = "subscription ($after: String) { newShares(after: $after) { share { id } } }"
+    async with events(app, stream, {"after": after}, token) as open_stream:
         await two.merge()
         live = [await open_stream.next() for _ in shares]
     assert [one["data"]["newShares"]["share"]["id"] for one in live if one] == [gid(share) for share in shares]
