@@ -28,7 +28,7 @@ ROOMS = ["models.candidate", "models.exam", "models.entry", "models.result", "mo
          "models.share", "models.template", "models.session", "models.journal", "models.letter",
          "models.tries", "models.trail", "models.version", "models.release", "models.photo",
          "models.totp", "models.application", "models.invitation", "models.join_request",
-         "models.list_check", "models.inbox"]  # fmt: skip
+         "models.list_check", "models.inbox", "models.key", "models.download", "models.webhook"]  # fmt: skip
 
 MANY_SECONDS = 3  # asyncpg's executemany hangs until its timeout when its connection is lost
 PAUSE_SECONDS = 0.05  # where one connection was lost, others were too: by then the pool has heard of them

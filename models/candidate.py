@@ -31,6 +31,7 @@ class Candidate(Table):
     registered_at = fields.DatetimeField(null=True)
     closed_at = fields.DatetimeField(null=True)
     merged_into_id: UUID | None = fields.UUIDField(null=True)  # the account that this person's entries went to (A11)
+    sandbox_id: UUID | None = fields.UUIDField(null=True)  # the sandbox that this invented person belongs to (P4)
 
     class Meta:
         table = "candidate"

@@ -63,6 +63,11 @@ class Institution(Table):
         "models.Institution", related_name="duplicates", null=True, on_delete=fields.RESTRICT
     )
     merged_into_id: UUID | None
+    # The institution whose programs try themselves out here, on invented candidates (P4); nobody else finds it.
+    sandbox_of: fields.ForeignKeyNullableRelation["Institution"] = fields.ForeignKeyField(
+        "models.Institution", related_name="sandboxes", null=True, on_delete=fields.RESTRICT
+    )
+    sandbox_of_id: UUID | None
     # What likely duplicates are found by (O4): the registrable domain of its website, and the name as it looks.
     domain = fields.TextField(null=True)
     skeleton = fields.TextField(null=True)

@@ -11,6 +11,7 @@ from tortoise.models import Model
 from engine import database
 from engine.database import Row
 from errors import NotAllowed, NotLoggedIn
+from models.scope import Scope
 from models.visit import Visit
 
 M = TypeVar("M", bound=Model)
@@ -22,6 +23,7 @@ class Kind(Enum):
     ANONYMOUS = "anonymous"
     CANDIDATE = "candidate"
     VERIFIER = "verifier"
+    KEY = "key"  # an institution's own program
     STAFF = "staff"
     WORKER = "worker"
 
@@ -42,6 +44,7 @@ class Viewer:
     session_ends_at: datetime | None = None
     is_primary: bool = False
     is_reader: bool = False  # of an institution's users: may read and open shares, and nothing else
+    scopes: frozenset[Scope] = frozenset()  # of a key
     is_board: bool = False  # of staff: the board's; else they work for the centre
     centre_id: UUID | None = None
     language: str = "en"  # the account's, or else the one that the client likes best (A12)
@@ -75,6 +78,18 @@ class Viewer:
         if not self.may_more_than_read:
             raise NotAllowed
         return self.must_be(Kind.VERIFIER)
+
+    def has(self, scope: Scope) -> bool:
+        """Whether this is a key that may do this (P1)."""
+        return self.kind is Kind.KEY and scope in self.scopes
+
+    def must_act(self, scope: Scope) -> UUID:
+        """The institution for which an officer, or a key with this scope, acts; raises NotLoggedIn or NotAllowed."""
+        if not self.has(scope):
+            self.must_be_officer()
+        if self.institution_id is None:
+            raise NotAllowed
+        return self.institution_id
 
     @property
     def may_more_than_read(self) -> bool:

@@ -1,0 +1,51 @@
+"""Keys with which an institution's own programs use the API (P1)."""
+
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.contrib.postgres.fields import ArrayField
+
+from models.base import Table
+from models.institution import Institution
+from models.scope import Scope
+from models.verifier import VerifierUser
+from models.viewer import Kind, Viewer, Visible, visible
+
+
+class ApiKey(Table):
+    """A key: `prefix` is the part of it that is shown, of the whole only the hash is kept. Moments are UTC."""
+
+    institution: fields.ForeignKeyRelation[Institution] = fields.ForeignKeyField(
+        "models.Institution", related_name="keys", on_delete=fields.RESTRICT
+    )
+    institution_id: UUID
+    name = fields.TextField()
+    prefix = fields.CharField(max_length=20)
+    hash = fields.BinaryField()
+    scopes = ArrayField(element_type="text")
+    created_by: fields.ForeignKeyRelation[VerifierUser] = fields.ForeignKeyField(
+        "models.VerifierUser", related_name="keys", on_delete=fields.RESTRICT
+    )
+    created_by_id: UUID
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    last_used_at = fields.DatetimeField(null=True)
+    revoked_at = fields.DatetimeField(null=True)
+    warned_days = fields.IntField(null=True)  # of the last mail about its end: how many days before it was due
+
+    class Meta:
+        table = "api_key"
+
+    @classmethod
+    def visible_to(cls, viewer: Viewer) -> Visible["ApiKey"]:
+        """Those of one's own institution, for its Primary User and for keys that manage; all, for the board's staff."""
+        own = "api_key.institution_id = :viewer_institution_id"
+        return visible(
+            cls,
+            viewer,
+            {
+                Kind.VERIFIER: own if viewer.is_primary else "false",
+                Kind.KEY: own if viewer.has(Scope.MANAGE) else "false",
+                Kind.STAFF: "true" if viewer.is_board else "false",
+            },
+        )
