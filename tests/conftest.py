@@ -160,14 +160,28 @@ async def clean(database_url: str) -> None:
     await empty(database_url)
 
 
+# A table that has grown is made anew; from the others rows are deleted, which takes a fiftieth of the time.
+GROWN_BYTES = 1_000_000
+
+
 async def empty(database_url: str) -> None:
     """Empty all tables but the exams, at this address."""
     connection = await asyncpg.connect(database_url)
-    tables = [row[0] for row in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-    names = ", ".join(f'"{table}"' for table in tables if table not in REFERENCE_TABLES)
+    tables = await connection.fetch(
+        "SELECT relname AS name, pg_relation_size(oid) > $1 AS has_grown FROM pg_class"
+        " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> ALL($2)",
+        GROWN_BYTES,
+        list(REFERENCE_TABLES),
+    )
     async with connection.transaction():
         await connection.execute("SET LOCAL session_replication_role = replica")  # the trail's triggers refuse it else
-        await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        if grown := ", ".join(f'"{table["name"]}"' for table in tables if table["has_grown"]):
+            await connection.execute(f"TRUNCATE {grown} CASCADE")
+        await connection.execute(";".join(f'DELETE FROM "{table["name"]}"' for table in tables))
+        await connection.execute(
+            "SELECT setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences"
+            " WHERE last_value IS NOT NULL AND schemaname = 'public'"
+        )
     await connection.close()
 
 
