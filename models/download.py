@@ -58,6 +58,13 @@ class Download(Table):
     size = fields.BigIntField(null=True)
     digest = fields.BinaryField(null=True)
     failure = fields.TextField(null=True)
+    file = fields.TextField(null=True)  # its name in the store, while it is kept
+    ends_at = fields.DatetimeField(null=True)  # when the first of its shares expires, as the file was made
+    # How many of those that were asked for it does not hold: that may not be downloaded, that have no statement (of a
+    # PDF), and that were withdrawn or expired before it was made.
+    not_allowed = fields.IntField(default=0, db_default=0)
+    without_statement = fields.IntField(default=0, db_default=0)
+    gone = fields.IntField(default=0, db_default=0)
 
     class Meta:
         table = "download"
@@ -87,7 +94,7 @@ class DownloadRow(Table):
     place = fields.IntField()
     share_id: UUID = fields.UUIDField()
     result_id: UUID = fields.UUIDField()
-    version = fields.IntField()
+    version = fields.IntField()  # and, once there is a file, the one that it shows
 
     class Meta:
         table = "download_row"
