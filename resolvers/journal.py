@@ -39,6 +39,19 @@ class JournalEvent:
 
 
 async def write(kind: EventKind, institution_id: UUID, share_id: UUID, result_id: UUID, now: datetime) -> None:
+# The events behind a cursor that are settled, of an institution and of accounts that went up in it: what one of those
+# was not told before is told to the one that was kept.
+SETTLED = """
+    SELECT event.xid::text::bigint AS xid, event.id, event.kind, event.share_id, event.result_id, event.result_version,
+           event.happened_at
+    FROM institution CROSS JOIN LATERAL (
+        SELECT * FROM journal WHERE journal.institution_id = institution.id
+        AND (journal.xid, journal.id) > (:xid::bigint::text::xid8, :id)
+        AND journal.xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY journal.xid, journal.id LIMIT :most) AS event
+    WHERE institution.id = :institution_id OR institution.merged_into_id = :institution_id
+    ORDER BY event.xid, event.id LIMIT :most"""
+
+
     """Write one event into the surrounding transaction, and wake its readers when that commits."""
     await database.rows(
         """WITH event AS (INSERT INTO journal (institution_id, kind, share_id, result_id, result_version, happened_at)
@@ -119,6 +132,11 @@ def _event(event: Row, shares: dict[UUID, Row]) -> JournalEvent:
 
 
 async def position() -> int:
+async def settled_behind(institution_id: UUID, after: Cursor, most: int) -> list[Row]:
+    """The next events of an institution behind a cursor, in order: each is there once, and none can come before it."""
+    return await database.rows(SETTLED, institution_id=institution_id, xid=after[0], id=after[1], most=most)
+
+
     """The horizon at this moment: events told later lie behind it."""
     horizon: int = await database.value(f"SELECT {HORIZON}")
     return horizon

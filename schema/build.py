@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from schema import entities
 from schema.application import ApplicationMutation
 from schema.candidate import CandidateMutation, CandidateQuery
+from schema.change import ChangeQuery
 from schema.check import CheckQuery
 from schema.claim import ClaimMutation
 from schema.closing import ClosingMutation
@@ -74,6 +75,7 @@ class Query(
     CheckQuery,
     VerifyingQuery,
     ListCheckQuery,
+    ChangeQuery,
     NodeQuery,
 ):
     pass

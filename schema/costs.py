@@ -14,7 +14,10 @@ COUNTED = Cost(weight=10)  # each is counted in the database, against a limit
 COUNT = Cost(weight=10)  # rows are counted, not read
 SIZED_FIELDS = ("edges",)
 PAGE = ListSize(
-    slicing_arguments=["first"], sized_fields=[*SIZED_FIELDS], assumed_size=50, require_one_slicing_argument=False
+    slicing_arguments=["first"], sized_fields=["edges"], assumed_size=50, require_one_slicing_argument=False
+)
+CHANGES = ListSize(
+    slicing_arguments=["first"], sized_fields=["nodes"], assumed_size=100, require_one_slicing_argument=False
 )
 ENTITIES = ListSize(
     slicing_arguments=["representations"], sized_fields=UNSET, assumed_size=1, require_one_slicing_argument=False

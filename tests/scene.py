@@ -406,11 +406,13 @@ def _withdrawals(scene: Scene, _: Asker) -> list[Variables]:
 class Way:
     """A root field that leads to rows: how it is written, and every set of variables to try on a scene.
 
-    `on` is the type to ask for where the field answers an interface or a union.
+    `on` is the type to ask for where the field answers an interface or a union; `leaves_out` names fields that tell
+    of a row no more than its id, to whoever had it.
     """
 
     call: str
     declares: str = ""
+    leaves_out: tuple[str, ...] = ()
     variables: Callable[[Scene, Asker], list[Variables]] = _once
     on: str = ""
     depth: int = 3
@@ -449,6 +451,7 @@ WAYS = {
     "Query.result": Way("result(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Result")]),
     "Query.inbox": Way("inbox(first: 3)"),
     "Query.share": Way("share(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Share")]),
+    "Query.changes": Way("changes(first: 3)", leaves_out=("shareId", "resultId")),  # of what is gone, too (P2)
     "Query.listCheck": Way(
         "listCheck(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("ListCheck")]
     ),
@@ -573,7 +576,15 @@ async def told_by(name: str, scene: Scene, app: Starlette, client: Client, asker
         return said(*await _streamed(app, document(name), asker))
     variables = WAYS[name].variables(scene, asker)
     answers = [await client.as_(asker.token).post(document(name), **one) for one in variables]
-    return said(*(answer.json() for answer in answers))
+    return said(*(_without(answer.json(), WAYS[name].leaves_out) for answer in answers))
+
+
+def _without(body: Any, names: tuple[str, ...]) -> Any:
+    """The body, its fields of these names gone."""
+    for one in _within(body):
+        for name in names if isinstance(one, dict) else ():
+            one.pop(name, None)
+    return body
 
 
 async def _streamed(app: Starlette, query: str, asker: Asker) -> list[Any]:

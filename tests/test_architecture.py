@@ -73,6 +73,7 @@ SHORT_LISTS = {
     "Candidate.results": "one per entry",
     "CandidatesEntered.confirmations": "one per row of an order: 500",
     "CandidatesEntered.problems": "a few per row of an order: 500",
+    "ChangePage.nodes": "a page of at most 1,000 (P2)",
     "DownloadTemplate.columns": "as many as a row has fields",
     "ExamSessionConnection.edges": "a page",
     "FoundResult.skillScores": "one per skill of an exam",

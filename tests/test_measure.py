@@ -95,6 +95,8 @@ def test_an_operation_that_cannot_be_told_is_refused_with_a_code(name: str | Non
         ("{ inbox { edges { cursor } } }", 1 + 50),
         ("{ inbox(first: 3) { edges { cursor } } }", 1 + 3),
         ("{ inbox(first: 3) { edges { node { id } } } }", 1 + 3 * 2),
+        ("{ changes(first: 3) { cursor nodes { cursor share { id } } } }", 1 + 3 * 2),
+        ("{ changes { nodes { cursor } } }", 1 + 100),
         ("{ inbox(first: 3) { edges { node { shares: result { id skillScores { score } } } } } }", 1 + 3 * (2 + 1 + 5)),
         ('mutation { logOut(input: {}) { ... on LoggedOut { sessionsEnded } } }', 1 + 10),
         ('mutation { logIn(input: {idNumber: "", password: ""}) { ... on LoggedIn { viewer { kind } } } }', 111),
