@@ -1,6 +1,6 @@
 """Every way the service says no, as facts. `schema/refusals.py` gives each one its GraphQL type."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -282,6 +282,23 @@ class StateForbids(Refusal):
         self.status = status
 
 
+class TemplateNotFound(Refusal):
+    message = "There is no such template in your organisation."
+
+
+class DefaultTemplateStays(Refusal):
+    message = "The template with all columns belongs to everybody and stays as it is: make a copy of it."
+
+
+class TemplateChangedMeanwhile(Refusal):
+    """Another version stands than the one that the change was made for (D2)."""
+
+    def __init__(self, version: int) -> None:
+        told = "The template was changed meanwhile: version {version} stands now. Look at it and change it again."
+        super().__init__(Sentence.of(told, version=version))
+        self.version = version
+
+
 class Unavailable(Exception):
     """The database cannot be reached at this moment. Lost in a commit, nobody knows whether it was made."""
 
@@ -298,6 +315,52 @@ class NotPrintable(Exception):
         super().__init__(f"None of our fonts can print {signs!r} ({codes}).")
         self.signs = signs
         self.codes = codes
+
+
+@dataclass(frozen=True, slots=True)
+class BadCell:
+    """A cell of a table that cannot be written; results are counted from 1, and 0 is the row of headings."""
+
+    row: int
+    candidate: str
+    column: str
+    signs: str  # those that cannot be written, each once; empty where the text is too long
+
+
+class NotWritable(Exception):
+    """A table cannot be written as asked without changing a text (D5): the first cells at fault, and how many.
+
+    Its message names candidates, and so is for whoever may see them now; `kept` is for what is kept longer.
+    """
+
+    MOST = 20
+
+    def __init__(self, written: str, cells: Sequence[BadCell], count: int) -> None:
+        advice = self._advice(written)
+        told = [self._told(cell) for cell in cells[: self.MOST]]
+        if count > len(told):
+            told.append(Sentence.of("And {more} more.", more=count - len(told)))
+        message = "{written} cannot carry these texts as they are, and nothing is ever replaced: {cells} {advice}"
+        super().__init__(Sentence.of(message, written=written, cells=told, advice=advice))
+        self.cells, self.count, self.written = tuple(cells[: self.MOST]), count, written
+        message = "{written} cannot carry {count} of the texts as they are, and nothing is ever replaced. {advice}"
+        self.kept = Sentence.of(message, written=written, count=count, advice=advice)
+
+    @staticmethod
+    def _advice(written: str) -> str:
+        if written == "Shift_JIS":
+            return Sentence.of("Choose UTF-8: it carries every name.")
+        return Sentence.of("Choose another format." if written == "XLSX" else "Leave these columns out.")
+
+    @staticmethod
+    def _told(cell: BadCell) -> str:
+        if cell.row == 0:
+            return Sentence.of("Heading {column}: {signs}.", column=cell.column, signs=cell.signs)
+        if not cell.signs:
+            told = "Result {row} ({candidate}), {column}: too long."
+            return Sentence.of(told, row=cell.row, candidate=cell.candidate, column=cell.column)
+        told = "Result {row} ({candidate}), {column}: {signs}."
+        return Sentence.of(told, row=cell.row, candidate=cell.candidate, column=cell.column, signs=cell.signs)
 
 
 class SlowSubscriber(Exception):

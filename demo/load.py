@@ -22,7 +22,6 @@ from models.journal import EventKind
 from models.names import full_name, shown_name
 from models.result import Outcome, Result, SkillScore
 from models.share import Share
-from models.template import DownloadFormat, DownloadTemplate
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
 from resolvers import exams, institutions, journal, news, staff
 
@@ -88,26 +87,6 @@ async def _reference(demo: Demo) -> None:
         demo.bands.setdefault(band["exam_code"], []).append(band)
     demo.centres = [Centre(**line) for line in lines("centres.csv")]
     await Centre.bulk_create(demo.centres)
-    await default_template(demo.now)
-
-
-async def default_template(now: datetime) -> None:
-    """The template with every column (D2), once."""
-    if await DownloadTemplate.filter(institution_id=None).exists():
-        return
-    columns = {
-        "familyName": "Family name", "givenName": "Given name", "nativeName": "Name in own script",
-        "dateOfBirth": "Date of birth", "qualification": "Qualification", "examDate": "Exam date",
-        "headline": "Result", "grade": "Grade", "cefr": "CEFR level", "overallScore": "Overall score",
-        "scale": "Scale", "skillScores": "Skill scores", "statementNumber": "Statement number",
-        "certificateNumber": "Certificate number", "centre": "Centre", "sentAt": "Sent at",
-    }  # fmt: skip
-    await DownloadTemplate.create(
-        name="All columns",
-        format=DownloadFormat.CSV,
-        columns=[{"field": name, "heading": heading} for name, heading in columns.items()],
-        created_at=now,
-    )
 
 
 async def _institutions(demo: Demo) -> None:

@@ -1,63 +1,96 @@
-"""Tables as files: CSV and XLSX, written row by row, in which no cell is ever a formula (D5)."""
+"""Tables as files: CSV, XLSX and JSON, written row by row, in which no cell is ever a formula (D5).
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+The same rows in the same layout give the same bytes, and never more than a batch of rows is held. Writing takes its
+time, so let a thread do it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import IO
+from enum import Enum
+from typing import Any, BinaryIO, Protocol
 
-import xlsxwriter
+from documents import csv_table, json_table, xlsx_table
+from documents.cells import Cell
+from documents.style import MADE_AT, Line, Style
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-MOST_WIDE = 40  # characters of a column
+__all__ = ["MEDIA_TYPES", "Layout", "Style", "media_type", "write", "write_texts"]
+
+Writer = Callable[[Style, BinaryIO, Sequence[str], Iterable[Line]], None]
+WRITERS: dict[str, Writer] = {"CSV": csv_table.write, "XLSX": xlsx_table.write, "JSON": json_table.write}
 MEDIA_TYPES = {
     "CSV": "text/csv; charset=utf-8",
     "XLSX": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "JSON": "application/json",
 }
+TITLES = {"en": "Results", "ja": "試験結果"}
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a table is written: CSV with this delimiter, or XLSX; `made_at` stands in the latter, UTC."""
+class Layout(Protocol):
+    """What `models/layout.py` tells of a template."""
 
-    format: str
-    delimiter: str
-    made_at: datetime
+    @property
+    def format(self) -> Enum:
+        """CSV, XLSX or JSON."""
+
+    @property
+    def delimiter(self) -> Enum:
+        """The sign between the columns of a CSV."""
+
+    @property
+    def encoding(self) -> Enum:
+        """UTF_8, UTF_8_BOM or SHIFT_JIS."""
+
+    @property
+    def date_format(self) -> Enum:
+        """How dates are written."""
+
+    @property
+    def header(self) -> bool:
+        """Whether the headings come first."""
+
+    @property
+    def headings(self) -> list[str]:
+        """What stands above the columns; no two are the same."""
+
+    def cells(self, row: Mapping[str, Any]) -> list[Cell]:
+        """What stands in the columns for a row."""
+
+    def person(self, row: Mapping[str, Any]) -> str:
+        """Whom a row is of, where it has to be named."""
 
 
-def write(style: Style, into: IO[bytes], headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table of texts; the same rows in the same style give the same bytes."""
-    if style.format == "XLSX":
-        _write_xlsx(into, headings, rows, style.made_at)
-    else:
-        _write_csv(into, headings, rows, style.delimiter)
+def write(
+    layout: Layout,
+    target: BinaryIO,
+    rows: Iterable[Mapping[str, Any]],
+    language: str,
+    made_at: datetime = MADE_AT,
+) -> None:
+    """Write rows that hold the columns of shares (`SHARE` in resolvers/columns.py) as a layout says.
+
+    The language, en or ja, is that of the sheet's name: what stands in the cells is the same in every language.
+    Raises NotWritable, and then what was written so far is to be thrown away.
+    """
+    style = Style(
+        format=layout.format.value,
+        delimiter=layout.delimiter.value,
+        encoding=layout.encoding.value,
+        date_format=layout.date_format.value,
+        header=layout.header,
+        title=TITLES[language],
+        made_at=made_at,
+    )
+    lines = (Line(layout.person(row), layout.cells(row)) for row in rows)
+    WRITERS[style.format](style, target, layout.headings, lines)
 
 
-def harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula when it opens a CSV."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+def write_texts(style: Style, into: BinaryIO, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a table of texts. Raises NotWritable."""
+    WRITERS[style.format](style, into, headings, (Line("", list(row)) for row in rows))
 
 
-def _write_csv(into: IO[bytes], headings: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str) -> None:
-    """UTF-8 with the mark by which Excel knows it."""
-    text = io.TextIOWrapper(into, "utf-8-sig", newline="", write_through=True)
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
-    writer.writerow(map(harmless, headings))
-    writer.writerows([harmless(cell) for cell in row] for row in rows)
-    text.detach()
-
-
-def _write_xlsx(into: IO[bytes], headings: Sequence[str], rows: Iterable[Sequence[str]], made_at: datetime) -> None:
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(into, options) as book:
-        book.set_properties({"created": made_at.replace(tzinfo=None)})
-        sheet = book.add_worksheet()
-        bold = book.add_format({"bold": True})
-        for place, heading in enumerate(headings):
-            sheet.set_column(place, place, min(MOST_WIDE, max(12, len(heading) + 2)))
-            sheet.write_string(0, place, heading, bold)
-        sheet.freeze_panes(1, 0)
-        for number, row in enumerate(rows, start=1):
-            for place, cell in enumerate(row):
-                sheet.write_string(number, place, cell)
+def media_type(layout: Layout) -> str:
+    """What a file of this layout is, as HTTP says it."""
+    if layout.format.value == "CSV" and layout.encoding.value == "SHIFT_JIS":
+        return "text/csv; charset=Shift_JIS"
+    return MEDIA_TYPES[layout.format.value]

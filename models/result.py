@@ -1,5 +1,6 @@
 """Results: what the board awarded for one entry."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -128,6 +129,26 @@ class SkillScore(Model):
 
     id = fields.BigIntField(primary_key=True, generated=True)
     result: fields.ForeignKeyRelation[Result] = fields.ForeignKeyField(
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a result may be shown: where it stands, its outcome unless it is revoked, and whether its award is."""
+
+    status: ResultStatus
+    outcome: Outcome | None
+    has_award: bool
+
+
+def standing(row: Mapping[str, Any], now: datetime) -> Standing:
+    """The standing at a moment of any row that holds the columns of results (R6, R11)."""
+    outcome = Outcome[row["outcome"]]
+    stands = status(outcome, Moments(row["released_at"], row["withheld_at"], row["revoked_at"]), now)
+    if stands is ResultStatus.REVOKED:
+        return Standing(stands, None, has_award=False)
+    if stands is ResultStatus.WITHHELD:
+        outcome = Outcome.WITHHELD
+    return Standing(stands, outcome, outcome.has_award)
+
+
         "models.Result", related_name="skill_scores", on_delete=fields.CASCADE
     )
     result_id: UUID

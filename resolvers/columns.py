@@ -84,7 +84,7 @@ JOIN_REQUEST = """
 TEMPLATE = """
     download_template.id AS template_id, download_template.institution_id, download_template.name AS template_name,
     download_template.format, download_template.columns, download_template.delimiter, download_template.encoding,
-    download_template.date_format, download_template.header"""
+    download_template.date_format, download_template.header, download_template.version AS template_version"""
 
 LETTER = """
     letter.id AS letter_id, letter.kind AS letter_kind, letter.address, letter.language AS letter_language,

@@ -308,7 +308,7 @@ async def _finish(row: Row, listed: Listed, viewer: Viewer) -> None:
     """Write the result and keep it; if it is written twice, the second is as the first."""
     id = row["id"]
     facts = [fact async for batch in _batches(id) for fact in batch]
-    style = tables.Style(listed.format, listed.delimiter, row["asked_at"])
+    style = tables.Style(listed.format, listed.delimiter, made_at=row["asked_at"])
     headings = [*listed.headings, *RESULT_HEADINGS[viewer.language]]
     content = await in_thread(_written, style, headings, _lines(listed, facts))
     await store.put(_result(id), keys.locked(LOCKED, _result(id), content))
@@ -322,7 +322,7 @@ async def _finish(row: Row, listed: Listed, viewer: Viewer) -> None:
 
 def _written(style: tables.Style, headings: Sequence[str], rows: Iterator[list[str]]) -> bytes:
     content = io.BytesIO()
-    tables.write(style, content, headings, rows)
+    tables.write_texts(style, content, headings, rows)
     return content.getvalue()
 
 

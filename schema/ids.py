@@ -6,10 +6,12 @@ from uuid import UUID
 
 import strawberry
 
+from models import global_ids
+
 
 def global_id(type_name: str, key: UUID | str) -> strawberry.ID:
     """The id of one thing as clients know it."""
-    return strawberry.ID(base64.b64encode(f"{type_name}:{key}".encode()).decode())
+    return strawberry.ID(global_ids.written(type_name, key))
 
 
 def parts(id: str) -> tuple[str, str]:

@@ -248,3 +248,18 @@ class ShareNotFound(Refusal):
 @refuses(errors.ShareExpired, "The share has expired: the institution sees it no more, and it cannot be withdrawn.")
 class ShareExpired(Refusal):
     expired_at: datetime = strawberry.field(description="The moment that the candidate chose, UTC.")
+
+
+@refuses(errors.TemplateNotFound, "The viewer's organisation has no such template.")
+class TemplateNotFound(Refusal):
+    pass
+
+
+@refuses(errors.DefaultTemplateStays, "The default template cannot be changed or deleted; it can be copied.")
+class DefaultTemplateStays(Refusal):
+    pass
+
+
+@refuses(errors.TemplateChangedMeanwhile, "Another version of the template stands than the one that was expected.")
+class TemplateChangedMeanwhile(Refusal):
+    version: int = strawberry.field(description="The version that stands now.")

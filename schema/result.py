@@ -98,21 +98,16 @@ class Result(Node):
     def of(cls, row: Row, viewer: Viewer) -> "Result":
         """The result of any row that holds the columns of results."""
         viewer.saw(row["candidate_id"], row["result_id"], row["version"])
-        outcome = rules.Outcome[row["outcome"]]
-        moments = rules.Moments(row["released_at"], row["withheld_at"], row["revoked_at"])
-        status = rules.status(outcome, moments, viewer.at)
-        stands = status is not rules.ResultStatus.REVOKED
-        if status is rules.ResultStatus.WITHHELD:
-            outcome = rules.Outcome.WITHHELD
-        awarded = stands and outcome.has_award
+        stands = rules.standing(row, viewer.at)
+        awarded = stands.has_award
         scale, score = row["scale_code"], row["overall_score"] if awarded else None
         return cls(
             id=global_id("Result", row["result_id"]),
             qualification=row["exam_title"],
             statement_number=row["statement_number"],
             certificate_number=row["certificate_number"] if awarded else None,
-            status=ResultStatus[status.name],
-            outcome=Outcome[outcome.name] if stands else None,
+            status=ResultStatus[stands.status.name],
+            outcome=Outcome[stands.outcome.name] if stands.outcome else None,
             headline=row["headline"] if awarded else None,
             grade=row["grade"] if awarded else None,
             cefr=row["cefr"] if awarded else None,

@@ -101,9 +101,7 @@ async def _institutions(scene: Scene) -> None:
         facts: dict[str, Any] = dict(zip(("department", "city", "website"), words[1:], strict=True))
         scene.keep(name, await world.institution(words[0], status=status, approved_at=None, **facts), *words)
     await _users(scene)
-    scene.keep(
-        "template", await _template(world, scene.rows["home"]), "Hiddentemplate", "Hiddenheading", "Hiddenformat"
-    )
+    scene.keep("template", await _template(world, scene.rows["home"]), "Hiddentemplate", "Hiddenheading")
 
 
 async def _users(scene: Scene) -> None:
@@ -135,8 +133,7 @@ async def _template(world: World, institution: Institution) -> DownloadTemplate:
         institution_id=institution.id,
         name="Hiddentemplate",
         format=DownloadFormat.CSV,
-        columns=[{"field": "headline", "heading": "Hiddenheading"}],
-        date_format="Hiddenformat",
+        columns=[{"field": "HEADLINE", "heading": "Hiddenheading"}],
         created_at=world.clock(),
     )
 

@@ -221,6 +221,10 @@ TAKEN = [
     "UPDATE institution SET status = 'SUSPENDED', suspended_at = now()",
     "UPDATE institution SET status = 'APPLIED', approved_at = NULL",
     f"UPDATE verifier_user SET is_primary = true, status = 'DEACTIVATED' WHERE id = {OTHER_PERSON}",
+    "template_has_name": ["UPDATE download_template SET name = ''"],
+    "template_version": ["UPDATE download_template SET version = 0"],
+    "template_delimiter": ["UPDATE download_template SET delimiter = ':'"],
+    "template_date_format": ["UPDATE download_template SET date_format = 'DD.MM.YYYY'"],
     "UPDATE verifier_user SET status = 'INVITED', password_hash = NULL",
     copied("verifier_user", is_primary="false", status="'REMOVED'", removed_at="now()"),
     "UPDATE institution SET status = 'MERGED', merged_into_id = parent_id WHERE parent_id IS NOT NULL",
@@ -237,7 +241,8 @@ TAKEN = [
     copied("share", merged_into_id="(SELECT id FROM share LIMIT 1)"),
     copied("share", expires_at="'infinity'", expiry_told_at="'infinity'"),
     "UPDATE share SET opened_at = sent_at, is_read = true, withdrawn_at = sent_at",
-    copied("download_template", institution_id="(SELECT id FROM institution LIMIT 1)"),
+    copied("download_template", institution_id="(SELECT id FROM institution WHERE parent_id IS NOT NULL)"),
+    "UPDATE download_template SET delimiter = chr(9), date_format = 'YYYY年M月D日'",
     "UPDATE wrong_tries SET in_a_row = 0, ever = 0",
     copied("rate_window", id="999999", subject="'another'"),
     "UPDATE letter SET parked_at = now()",
@@ -270,7 +275,8 @@ async def filled(open_database: None, world: World, database_url: str) -> AsyncI
         created_at=world.clock(),
         used_at=world.clock(),
     )
-    await DownloadTemplate.create(name="All", format=DownloadFormat.CSV, columns=[], created_at=world.clock())
+    template: dict[str, Any] = {"name": "All", "format": DownloadFormat.CSV, "columns": []}
+    await DownloadTemplate.create(**template, institution_id=institution.id, created_at=world.clock())
     await with_history(result, institution, world.clock())
     await with_requests(result, institution, world)
     async with database.transaction():
