@@ -4,16 +4,13 @@ They are written for Node and live in `tests/clients/`: each `*.test.js` there i
 """
 
 import asyncio
-import fcntl
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -21,69 +18,13 @@ from engine import database, keys
 from engine.clock import system_clock
 from models.consent import CONSENT_VERSION
 from tests.conftest import copy_of_template, with_name
+from tests.node import CLIENTS, equipped_node, run  # noqa: F401  # a fixture
 from tests.served import Served
 from tests.world import PASSWORD, World, gid
 
-CLIENTS = Path(__file__).parent / "clients"
 FILES = sorted(CLIENTS.glob("*.test.js"))
-OLDEST_NODE = (20, 14)
-ASK_REGISTRY = ("view", "graphql", "name")  # without a registry, an installation would try it for minutes
-INSTALL = ("ci",)
-INSTALL_SECONDS = 300
 FILE_SECONDS = 60
 RESULTS = 12  # to send, in each file
-# What npm says where there is no registry, or one that has not got what the lock names.
-NO_REGISTRY = re.compile(r"npm error code (ENOTFOUND|EAI_AGAIN|ECONN\w+|\w*TIMEDOUT|\w+UNREACH|E40[1347]|E5..|ETARGET)")
-
-
-@pytest.fixture(scope="session")
-def node() -> str:
-    """The program, with everything beside it that the lock names; who cannot have that is told that nothing was tried.
-
-    No other test may be skipped: Node is needed by these alone.
-    """
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        _skip("there is no node, or no npm")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    numbers = re.match(r"v(\d+)\.(\d+)\.", version)
-    if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST_NODE:
-        _skip(f"node is {version or 'a program that does not run'}")
-    _install(npm)
-    return node
-
-
-def _skip(why: str) -> NoReturn:
-    pytest.skip(f"NO CLIENT, AUDITOR, COMPOSER OR LINTER WAS TRIED (they need Node 20.14 and npm's registry): {why}")
-
-
-def _install(npm: str) -> None:
-    """Install what the lock names, once for each lock; one worker does it, and the others wait."""
-    stamp = CLIENTS / "node_modules" / ".installed"
-    with (CLIENTS / "package-lock.json").open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = sha256(lock.read()).hexdigest()
-        if stamp.exists() and stamp.read_text() == wanted:
-            return
-        for command in (ASK_REGISTRY, INSTALL):
-            done = _run([npm, *command, "--loglevel=error", "--fetch-retries=1"], INSTALL_SECONDS)
-            if missing := NO_REGISTRY.search(done.stderr):
-                _skip(missing[0])
-            assert done.returncode == 0, done.stderr
-        stamp.write_text(wanted)
-
-
-def _run(command: list[str], seconds: int, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command run in the clients' folder; one that takes too long has failed, and what it said is kept."""
-    try:
-        return subprocess.run(
-            command, cwd=CLIENTS, env=os.environ | environment,
-            capture_output=True, encoding="utf-8", timeout=seconds, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as late:
-        said = b"".join(part for part in (late.stdout, late.stderr) if isinstance(part, bytes)).decode()
-        late_too = f"npm error code TIMEDOUT: not done in {seconds} seconds\n"
-        return subprocess.CompletedProcess(command, -1, said, late_too)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +69,7 @@ def test_programs_of_other_people_work_as_they_come(file: Path, node: str, serve
     """Every Node test of one file; what fails is shown as Node tells it."""
     cast = asyncio.run(_cast(world, served))
     command = [node, "--test", "--test-force-exit", "--test-reporter=spec", str(file)]
-    done = _run(command, FILE_SECONDS, SEISEKI_CAST=json.dumps(cast), NO_COLOR="1")
+    done = run(command, FILE_SECONDS, SEISEKI_CAST=json.dumps(cast), NO_COLOR="1")
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     assert re.search(r"^ℹ pass [1-9]", done.stdout, re.MULTILINE), f"nothing ran:\n{done.stdout}"
 

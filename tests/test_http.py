@@ -323,12 +323,22 @@ async def test_a_get_that_is_no_request_is_refused_with_a_reason(client: Client,
     is_refused(await get(client, **parameters), 400)
 
 
-@pytest.mark.parametrize("query", [LOG_OUT, f"query a {QUERY} mutation b {{ __typename }}", NEW_SHARES])
+@pytest.mark.parametrize("query", [LOG_OUT, f"query a {QUERY} mutation b {{ __typename }}"])
 @pytest.mark.parametrize("accept", [JSON, EVENTS, "*/*"])
-async def test_only_queries_run_by_get(client: Client, query: str, accept: str) -> None:
+async def test_no_mutation_runs_by_get(client: Client, query: str, accept: str) -> None:
     response = await get(client, accept, query=query, operationName="b" if " b " in query else "")
     is_refused(response, 405)
     assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(("accept", "status"), [(EVENTS, 200), (URQL_SUBSCRIPTION, 200), (JSON, 406), (GRAPHQL, 406)])
+async def test_a_stream_may_be_asked_for_by_get_as_browsers_and_gateways_do(
+    client: Client, accept: str, status: int
+) -> None:
+    """An EventSource knows no other way, and Hive's gateway takes none; what is told is the same."""
+    response = await get(client, accept, query=NEW_SHARES)
+    assert (response.status_code, type_of(response)) == (status, EVENTS if status == 200 else accept)
+    assert ("UNAUTHENTICATED" in response.text) == (status == 200)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "HEAD"])

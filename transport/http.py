@@ -66,10 +66,10 @@ class GraphQLOverHTTP:
 
     async def _answer(self, request: Request) -> Response:
         if request.method not in METHODS:
-            raise BadRequest(405, "Use POST, or GET for queries.", Allow="GET, POST")
+            raise BadRequest(405, "Use POST, or GET for what changes nothing.", Allow="GET, POST")
         operation = checked(await requests.read(request), may_introspect(request, self.services.settings))
-        if request.method == "GET" and operation.type is not OperationType.QUERY:
-            raise BadRequest(405, "Only queries may be sent by GET.", Allow="POST")
+        if request.method == "GET" and operation.type is OperationType.MUTATION:
+            raise BadRequest(405, "Mutations may only be sent by POST.", Allow="POST")
         if request.method == "GET" and not BY_POST.isdisjoint(operation.roots):
             raise BadRequest(405, "Numbers of candidates may only be sent by POST.", Allow="POST")
         wanted = media_type(accept_of(request.headers), operation.type)
