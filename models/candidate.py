@@ -6,6 +6,7 @@ from tortoise import fields
 from tortoise.contrib.postgres.fields import ArrayField
 
 from models.base import Table
+from models.scope import Scope
 from models.viewer import Kind, Viewer, Visible, visible
 
 LANGUAGES = ("en", "ja")
@@ -38,20 +39,23 @@ class Candidate(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Candidate"]:
-        """Oneself; those who have a live share of a released result with the verifier's institution; for staff, all.
+        """Oneself; those who have a live share of a released result with the institution of a verifier, or of a key
+        that reads shares; for staff, all.
 
         A centre's staff see those that their centre entered.
         """
         entered = """EXISTS (SELECT 1 FROM entry WHERE entry.candidate_id = candidate.id
                      AND entry.centre_id = :viewer_centre_id)"""
+        shared = f"""EXISTS (SELECT 1 FROM share JOIN result ON result.id = share.result_id
+                     WHERE share.candidate_id = candidate.id AND {RELEASED}
+                     AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})"""
         return visible(
             cls,
             viewer,
             {
                 Kind.CANDIDATE: "candidate.id = :viewer_id",
-                Kind.VERIFIER: f"""EXISTS (SELECT 1 FROM share JOIN result ON result.id = share.result_id
-                                   WHERE share.candidate_id = candidate.id AND {RELEASED}
-                                   AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})""",
+                Kind.VERIFIER: shared,
+                Kind.KEY: shared if viewer.has(Scope.READ_SHARES) else "false",
                 Kind.STAFF: "true" if viewer.is_board else entered,
             },
         )

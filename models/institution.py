@@ -86,6 +86,7 @@ class Institution(Table):
                 Kind.CANDIDATE: f"""{APPROVED} OR EXISTS (SELECT 1 FROM share
                                     WHERE share.institution_id = institution.id AND share.candidate_id = :viewer_id)""",
                 Kind.VERIFIER: APPROVED,
+                Kind.KEY: APPROVED,
                 Kind.STAFF: "true" if viewer.is_board else APPROVED,
             },
         )

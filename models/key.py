@@ -38,14 +38,17 @@ class ApiKey(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["ApiKey"]:
-        """Those of one's own institution, for its Primary User and for keys that manage; all, for the board's staff."""
+        """Those of one's own institution, for its Primary User and for keys that manage; all, for the board's staff.
+
+        Every key sees itself.
+        """
         own = "api_key.institution_id = :viewer_institution_id"
         return visible(
             cls,
             viewer,
             {
                 Kind.VERIFIER: own if viewer.is_primary else "false",
-                Kind.KEY: own if viewer.has(Scope.MANAGE) else "false",
+                Kind.KEY: own if viewer.has(Scope.MANAGE) else "api_key.id = :viewer_id",
                 Kind.STAFF: "true" if viewer.is_board else "false",
             },
         )

@@ -43,6 +43,7 @@ class Photo(Table):
             {
                 Kind.CANDIDATE: with_result,
                 Kind.VERIFIER: with_result,
+                Kind.KEY: with_result,
                 Kind.STAFF: "true" if viewer.is_board else "false",
             },
         )

@@ -14,6 +14,7 @@ from errors import ResultNotSendable
 from models.base import Table
 from models.candidate import LIVE_SHARE, RELEASED
 from models.entry import Entry
+from models.scope import Scope
 from models.viewer import Kind, Viewer, Visible, visible
 
 
@@ -70,20 +71,23 @@ class Result(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Result"]:
-        """One's own and results with a live share to the verifier's institution, once released; for staff, all.
+        """One's own and results with a live share to the institution of a verifier or of a key that reads shares, once
+        released; for staff, all.
 
         A centre's staff see those of their centre, and not before the release (R3).
         """
         of_centre = f"""{RELEASED} AND EXISTS (SELECT 1 FROM entry WHERE entry.id = result.entry_id
                         AND entry.centre_id = :viewer_centre_id)"""
+        shared = f"""{RELEASED} AND EXISTS (SELECT 1 FROM share WHERE share.result_id = result.id
+                     AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})"""
         return visible(
             cls,
             viewer,
             {
                 Kind.CANDIDATE: f"""{RELEASED} AND EXISTS (SELECT 1 FROM entry WHERE entry.id = result.entry_id
                                     AND entry.candidate_id = :viewer_id)""",
-                Kind.VERIFIER: f"""{RELEASED} AND EXISTS (SELECT 1 FROM share WHERE share.result_id = result.id
-                                   AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})""",
+                Kind.VERIFIER: shared,
+                Kind.KEY: shared if viewer.has(Scope.READ_SHARES) else "false",
                 Kind.STAFF: "true" if viewer.is_board else of_centre,
             },
         )
@@ -125,11 +129,6 @@ def status(outcome: Outcome, moments: Moments, now: datetime) -> ResultStatus:
     return ResultStatus.RELEASED
 
 
-class SkillScore(Model):
-    """The score for one skill of a result, on the scale of its exam."""
-
-    id = fields.BigIntField(primary_key=True, generated=True)
-    result: fields.ForeignKeyRelation[Result] = fields.ForeignKeyField(
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What of a result may be shown: where it stands, its outcome unless it is revoked, and whether its award is."""
@@ -150,6 +149,11 @@ def standing(row: Mapping[str, Any], now: datetime) -> Standing:
     return Standing(stands, outcome, outcome.has_award)
 
 
+class SkillScore(Model):
+    """The score for one skill of a result, on the scale of its exam."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    result: fields.ForeignKeyRelation[Result] = fields.ForeignKeyField(
         "models.Result", related_name="skill_scores", on_delete=fields.CASCADE
     )
     result_id: UUID

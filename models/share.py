@@ -11,6 +11,7 @@ from models.base import Table
 from models.candidate import LIVE_SHARE, RELEASED, Candidate
 from models.institution import Institution
 from models.result import Result
+from models.scope import Scope
 from models.viewer import Kind, Viewer, Visible, visible
 
 OF_RELEASED = f"EXISTS (SELECT 1 FROM result WHERE result.id = share.result_id AND {RELEASED})"
@@ -26,6 +27,10 @@ class Part(Enum):
     SKILLS = "includes_skills"
     PHOTO = "includes_photo"
     DOWNLOADS = "allows_downloads"
+
+
+# What a key needs for each part.
+SCOPES = {Part.SKILLS: Scope.READ_SKILLS, Part.PHOTO: Scope.READ_PHOTO, Part.DOWNLOADS: Scope.DOWNLOAD}
 
 
 class Share(Table):
@@ -73,17 +78,20 @@ class Share(Table):
     def visible_to(cls, viewer: Viewer) -> Visible["Share"]:
         """One's own, whatever became of them; live ones to the verifier's institution; all, for the board's staff.
 
-        One that another stands for, since two accounts were merged, is shown to the board alone.
+        A key that reads shares sees those of its institution. One that another stands for, since two accounts were
+        merged, is shown to the board alone.
 
         A centre's staff see none: where a candidate sends a result is not their business. One whose result is not
         released is seen by the board alone: it would tell the result (R3).
         """
+        of_institution = f"share.institution_id = :viewer_institution_id AND {LIVE_SHARE} AND {OF_RELEASED}"
         return visible(
             cls,
             viewer,
             {
                 Kind.CANDIDATE: f"share.candidate_id = :viewer_id AND share.merged_into_id IS NULL AND {OF_RELEASED}",
-                Kind.VERIFIER: f"share.institution_id = :viewer_institution_id AND {LIVE_SHARE} AND {OF_RELEASED}",
+                Kind.VERIFIER: of_institution,
+                Kind.KEY: of_institution if viewer.has(Scope.READ_SHARES) else "false",
                 Kind.STAFF: "true" if viewer.is_board else "false",
             },
         )
@@ -92,19 +100,25 @@ class Share(Table):
     def withdrawn_from(cls, viewer: Viewer) -> Visible["Share"]:
         """Those of which the viewer may know that they were withdrawn, and when; nothing else of them (S10)."""
         of_institution = "share.institution_id = :viewer_institution_id AND share.withdrawn_at IS NOT NULL"
-        return visible(cls, viewer, {Kind.VERIFIER: f"{of_institution} AND {OF_RELEASED}"})
+        withdrawn = f"{of_institution} AND {OF_RELEASED}"
+        of_key = withdrawn if viewer.has(Scope.READ_SHARES) else "false"
+        return visible(cls, viewer, {Kind.VERIFIER: withdrawn, Kind.KEY: of_key})
 
     @classmethod
     def allows(cls, viewer: Viewer, part: Part) -> Visible[Result]:
         """The results of which the viewer may have this part, as a condition on `result`, beside `Result.visible_to`.
 
-        A verifier may as far as the live share with their institution goes; candidates and staff always. Whatever
+        A verifier may as far as the live share with their institution goes; a key besides that as far as its scopes
+        do; candidates and staff always. Whatever
         makes a file, or shows a photo or skill scores by another way than `Result.of`, asks this: `Part.DOWNLOADS`
         for files that verifiers take away, statements too, `Part.PHOTO` for the picture, `Part.SKILLS` for scores.
         """
         live = f"""EXISTS (SELECT 1 FROM share WHERE share.result_id = result.id AND share.{part.value}
                    AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})"""
-        return visible(Result, viewer, {Kind.CANDIDATE: "true", Kind.VERIFIER: live, Kind.STAFF: "true"})
+        of_key = live if viewer.has(SCOPES[part]) else "false"
+        return visible(
+            Result, viewer, {Kind.CANDIDATE: "true", Kind.VERIFIER: live, Kind.KEY: of_key, Kind.STAFF: "true"}
+        )
 
     def check_not_expired(self, now: datetime) -> None:
         """Raises ShareExpired if its day has come."""

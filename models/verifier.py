@@ -10,6 +10,7 @@ from models.base import Table
 from models.entry import Centre
 from models.institution import Institution
 from models.notify import Notify
+from models.scope import Scope
 from models.viewer import Kind, Viewer, Visible, visible
 
 
@@ -63,12 +64,16 @@ class VerifierUser(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["VerifierUser"]:
-        """The users of one's own institution (U3); all, for the board's staff."""
-        board = "true" if viewer.is_board else "false"
+        """The users of one's own institution (U3), for a key if it manages; all, for the board's staff."""
+        own = "verifier_user.institution_id = :viewer_institution_id"
         return visible(
             cls,
             viewer,
-            {Kind.VERIFIER: "verifier_user.institution_id = :viewer_institution_id", Kind.STAFF: board},
+            {
+                Kind.VERIFIER: own,
+                Kind.KEY: own if viewer.has(Scope.MANAGE) else "false",
+                Kind.STAFF: "true" if viewer.is_board else "false",
+            },
         )
 
 

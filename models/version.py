@@ -78,7 +78,7 @@ class HolderNotice(Table):
         if viewer.kind is Kind.STAFF and not viewer.is_board:
             return visible(cls, viewer, {})
         own = "AND holder_notice.institution_id = :viewer_institution_id"
-        return _with_result(cls, viewer, own if viewer.kind is Kind.VERIFIER else "")
+        return _with_result(cls, viewer, own if viewer.kind in (Kind.VERIFIER, Kind.KEY) else "")
 
 
 def _with_result(model: type[M], viewer: Viewer, condition: str) -> Visible[M]:
@@ -92,6 +92,7 @@ def _with_result(model: type[M], viewer: Viewer, condition: str) -> Visible[M]:
         {
             Kind.CANDIDATE: seen.format(condition),
             Kind.VERIFIER: seen.format(condition),
+            Kind.KEY: seen.format(condition),
             Kind.STAFF: seen.format(""),
         },
     )

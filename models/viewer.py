@@ -10,7 +10,7 @@ from tortoise.models import Model
 
 from engine import database
 from engine.database import Row
-from errors import NotAllowed, NotLoggedIn
+from errors import NotAllowed, NotLoggedIn, Sentence
 from models.scope import Scope
 from models.visit import Visit
 
@@ -40,7 +40,7 @@ class Viewer:
     address: str = ""
     id: UUID | None = None
     institution_id: UUID | None = None
-    session_id: UUID | None = None
+    session_id: UUID | None = None  # of a key, the key's own
     session_ends_at: datetime | None = None
     is_primary: bool = False
     is_reader: bool = False  # of an institution's users: may read and open shares, and nothing else
@@ -83,10 +83,29 @@ class Viewer:
         """Whether this is a key that may do this (P1)."""
         return self.kind is Kind.KEY and scope in self.scopes
 
+    def may(self, scope: Scope) -> bool:
+        """Whether nothing stands in the way: this is no key, or one with this scope."""
+        return self.kind is not Kind.KEY or scope in self.scopes
+
     def must_act(self, scope: Scope) -> UUID:
         """The institution for which an officer, or a key with this scope, acts; raises NotLoggedIn or NotAllowed."""
-        if not self.has(scope):
+        if self.kind is not Kind.KEY:
             self.must_be_officer()
+        return self._institution(scope)
+
+    def must_read(self, scope: Scope) -> UUID:
+        """The institution for which any of its users, or a key with this scope, reads; raises as `must_act` does."""
+        if self.kind is not Kind.KEY:
+            self.must_be(Kind.VERIFIER)
+        return self._institution(scope)
+
+    def reads(self, scope: Scope) -> bool:
+        """Whether this is a user of an institution, or a key of one with this scope."""
+        return self.kind is Kind.VERIFIER or self.has(scope)
+
+    def _institution(self, scope: Scope) -> UUID:
+        if not self.may(scope):
+            raise NotAllowed(Sentence.of("This needs a key with the scope {scope}.", scope=scope.value))
         if self.institution_id is None:
             raise NotAllowed
         return self.institution_id

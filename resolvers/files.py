@@ -1,4 +1,4 @@
-"""The door for files: signed addresses that name one file, for one session, for 15 minutes (D6).
+"""The door for files: signed addresses that name one file, for one session or key, for 15 minutes (D6).
 
 To add a kind of file: write a function like `photos.file(viewer, key, detail) -> File | None` which reads the row
 through `visible_to(viewer)` and answers None for what may not be seen; name it in `transport/files.py`; and let a field
@@ -17,7 +17,7 @@ from uuid import UUID
 from engine import keys
 from errors import NotLoggedIn
 from models.viewer import Viewer
-from resolvers import sessions, trail
+from resolvers import key_viewers, sessions, trail
 from resolvers.office import office
 
 VALID = timedelta(minutes=15)
@@ -49,7 +49,7 @@ class Link:
 
 
 def link(viewer: Viewer, kind: str, key: UUID, detail: str = "") -> Link:
-    """The address of one file for the viewer's session; whoever has it has the file, until it ends.
+    """The address of one file for the viewer's session or key; whoever has it has the file, until it ends.
 
     Raises NotLoggedIn.
     """
@@ -91,8 +91,11 @@ async def asked_by(kind: str, token: str, asker: Viewer) -> Asked | None:
     said = _said(kind, token)
     if said is None or asker.at >= datetime.fromtimestamp(int.from_bytes(said[48:56], "big"), UTC):
         return None
-    viewer = await sessions.viewer_of_session(UUID(bytes=said[:16]), asker.at, asker.address)
-    if viewer.id != UUID(bytes=said[16:32]):
+    session_id, owner_id = UUID(bytes=said[:16]), UUID(bytes=said[16:32])
+    # a key is its own session
+    found = key_viewers.viewer_of_key if session_id == owner_id else sessions.viewer_of_session
+    viewer = await found(session_id, asker.at, asker.address)
+    if viewer.id != owner_id:
         return None
     viewer.visit.path, viewer.visit.request_id = asker.visit.path, asker.visit.request_id
     return Asked(viewer, UUID(bytes=said[32:48]), said[IDS_AND_TIME:].decode())

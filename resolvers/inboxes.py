@@ -8,9 +8,10 @@ from uuid import UUID
 from engine import database
 from errors import InvalidInput, Problem, Sentence
 from models.journal import EventKind
+from models.scope import Scope
 from models.share import BLOCKING, Share
 from models.trail import TrailAct
-from models.viewer import Kind, Viewer
+from models.viewer import Viewer
 from models.visit import About
 from resolvers import journal, trail
 from resolvers.inbox_filters import Filter, Wanted
@@ -151,7 +152,7 @@ COUNTS = f"""
 async def counts_of(viewer: Viewer, institution_ids: Sequence[UUID]) -> dict[UUID, Counts]:
     """How many shares the verifier's institution has at this moment, without counting them; no other's."""
     own = viewer.institution_id
-    if viewer.kind is not Kind.VERIFIER or own is None or own not in institution_ids:
+    if not viewer.reads(Scope.READ_SHARES) or own is None or own not in institution_ids:
         return {}
     found = (await database.rows(COUNTS, institution_id=own, now=viewer.at))[0]
     return {own: Counts(found["total"], found["unread"])}
@@ -202,7 +203,7 @@ async def mark(viewer: Viewer, is_read: bool, ids: Sequence[UUID] | None, filter
 
     Raises NotLoggedIn, NotAllowed or InvalidInput.
     """
-    viewer.must_be_officer()
+    viewer.must_act(Scope.MANAGE)
     if (ids is None) is (filter is None):
         raise InvalidInput([Problem("filter", "Give either `shareIds` or `filter`.")])
     if filter is not None:

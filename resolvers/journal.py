@@ -17,7 +17,8 @@ from engine.database import Row
 from engine.events import Batch, Cursor, E, Hub
 from errors import CursorNotValid
 from models.journal import EventKind
-from models.viewer import Kind, Viewer
+from models.scope import Scope
+from models.viewer import Viewer
 from models.visit import Version
 from resolvers.reading import SHARES
 
@@ -38,7 +39,6 @@ class JournalEvent:
     share: Row | None
 
 
-async def write(kind: EventKind, institution_id: UUID, share_id: UUID, result_id: UUID, now: datetime) -> None:
 # The events behind a cursor that are settled, of an institution and of accounts that went up in it: what one of those
 # was not told before is told to the one that was kept.
 SETTLED = """
@@ -52,6 +52,7 @@ SETTLED = """
     ORDER BY event.xid, event.id LIMIT :most"""
 
 
+async def write(kind: EventKind, institution_id: UUID, share_id: UUID, result_id: UUID, now: datetime) -> None:
     """Write one event into the surrounding transaction, and wake its readers when that commits."""
     await database.rows(
         """WITH event AS (INSERT INTO journal (institution_id, kind, share_id, result_id, result_version, happened_at)
@@ -131,12 +132,12 @@ def _event(event: Row, shares: dict[UUID, Row]) -> JournalEvent:
     return JournalEvent(cursor, EventKind(event["kind"]), event["happened_at"], shares.get(event["share_id"]))
 
 
-async def position() -> int:
 async def settled_behind(institution_id: UUID, after: Cursor, most: int) -> list[Row]:
     """The next events of an institution behind a cursor, in order: each is there once, and none can come before it."""
     return await database.rows(SETTLED, institution_id=institution_id, xid=after[0], id=after[1], most=most)
 
 
+async def position() -> int:
     """The horizon at this moment: events told later lie behind it."""
     horizon: int = await database.value(f"SELECT {HORIZON}")
     return horizon
@@ -160,9 +161,8 @@ def follow(viewer: Viewer, hub: Hub[JournalEvent], after: Cursor | None) -> Asyn
 
     Raises NotLoggedIn or NotAllowed.
     """
-    viewer.must_be(Kind.VERIFIER)
-    assert viewer.institution_id is not None
-    return follow_topic(hub, viewer.institution_id, viewer.session_id, after)
+    institution_id = viewer.must_read(Scope.READ_SHARES)
+    return follow_topic(hub, institution_id, viewer.session_id, after)
 
 
 async def follow_topic(

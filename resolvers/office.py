@@ -11,11 +11,13 @@ from settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """The organisation, the site's address, the working days, and the signer: None where there are no statements."""
+    """The organisation, the site's address, the working days, whether it is in earnest, and the signer: None where
+    there are no statements."""
 
     organisation: str
     site: str
     calendar: Calendar
+    is_production: bool
     signer: Callable[[], Signer] | None
 
 
@@ -26,7 +28,7 @@ def use(settings: Settings) -> None:
     """Set in whose name this process makes documents; raises ValueError where the key cannot be used."""
     global _office
     calendar = Calendar(settings.timezone, settings.holidays)
-    _office = Office(settings.organisation, settings.public_url, calendar, _signer(settings))
+    _office = Office(settings.organisation, settings.public_url, calendar, settings.production, _signer(settings))
 
 
 def office() -> Office:

@@ -11,13 +11,14 @@ from engine import database, hashing, keys
 from engine.database import Row
 from engine.limits import Attempt, Lock, Rate, forget, network, take
 from errors import InstitutionSuspended, LoginLocked, TooManyTries, WrongLogin, WrongPassword
+from models import key_token
 from models.base import required
 from models.entry import written_id_number
 from models.institution import APPROVED
 from models.session import IDLE, LONGEST, Session
 from models.verifier import StaffRole, VerifierRole
 from models.viewer import Kind, Viewer
-from resolvers import notices, one_time_codes
+from resolvers import key_viewers, notices, one_time_codes
 
 LOGIN_LOCKS = {
     Kind.CANDIDATE: Lock("log-in candidate", tries=4, length=timedelta(minutes=30)),
@@ -207,6 +208,8 @@ async def viewer_of(token: str | None, now: datetime, address: str, language: st
     """
     if not token:
         return Viewer(Kind.ANONYMOUS, now, address, language=language)
+    if key_token.is_meant(token):
+        return await key_viewers.viewer_of(token, now, address, language)
     found = await database.row(
         f"{OWNER} WHERE session.token_hash = :hash AND {VALID}", hash=keys.hashed(token), **_times(now)
     )
@@ -247,10 +250,12 @@ def _viewer(found: Row, now: datetime, address: str, language: str) -> Viewer:
 
 
 async def still_valid(session_ids: Iterable[UUID], now: datetime) -> set[UUID]:
-    """Which of these sessions have not ended; one statement however many."""
+    """Which of these sessions, and keys, have not ended; one statement however many."""
     found = await database.rows(
-        f"SELECT session.id {SESSION_JOINS} WHERE session.id = ANY(:ids) AND {VALID}",
+        f"""SELECT session.id {SESSION_JOINS} WHERE session.id = ANY(:ids) AND {VALID}
+            UNION ALL SELECT api_key.id {key_viewers.JOINS} WHERE api_key.id = ANY(:ids) AND {key_viewers.VALID}""",
         ids=list(session_ids),
+        now=now,
         **_times(now),
     )
     return {session["id"] for session in found}

@@ -15,6 +15,7 @@ from models.institution import Institution, InstitutionStatus
 from models.journal import EventKind
 from models.names import shown_name
 from models.result import Result
+from models.scope import Scope
 from models.share import BLOCKING, Share
 from models.terms import Terms
 from models.trail import TrailAct
@@ -215,7 +216,7 @@ async def open_share(viewer: Viewer, share_id: UUID) -> Row:
 
     Raises NotLoggedIn, NotAllowed or ShareNotFound.
     """
-    viewer.must_be(Kind.VERIFIER)
+    viewer.must_read(Scope.READ_SHARES)
     return await _mark(viewer, share_id, is_read=True, act=TrailAct.OPENED)
 
 
@@ -224,7 +225,7 @@ async def mark(viewer: Viewer, share_id: UUID, is_read: bool) -> Row:
 
     Raises NotLoggedIn, NotAllowed or ShareNotFound.
     """
-    viewer.must_be_officer()
+    viewer.must_act(Scope.MANAGE)
     return await _mark(viewer, share_id, is_read, TrailAct.READ)
 
 

@@ -11,6 +11,7 @@ from models.grades import has_certificates, shown_score
 from models.names import full_name
 from models.result import Moments, Outcome, Result, ResultStatus, status
 from models.result_notices import NOTICES, codes_for
+from models.scope import Scope
 from models.statement import check_address
 from models.trail import TrailAct
 from models.viewer import Kind, Viewer
@@ -65,10 +66,12 @@ async def _row(viewer: Viewer, result_id: UUID) -> Row | None:
 def _is_issued(row: Row, viewer: Viewer) -> bool:
     """Whether the result stands, and its share lets this viewer have all of it; a statement is never half of one.
 
-    Of an institution's users, those who may read and nothing else take no files away.
+    Of an institution's users, those who may read and nothing else take no files away; a key needs scopes for all of it.
     """
     is_shared_whole = row["allows_downloads"] and row["includes_skills"]
-    if viewer.kind is Kind.VERIFIER and not (is_shared_whole and viewer.may_more_than_read):
+    if viewer.kind in (Kind.VERIFIER, Kind.KEY) and not (is_shared_whole and viewer.may_more_than_read):
+        return False
+    if not (viewer.may(Scope.DOWNLOAD) and viewer.may(Scope.READ_SKILLS)):
         return False
     return _status(row, viewer.at) is ResultStatus.RELEASED
 

@@ -21,6 +21,7 @@ from errors import InvalidInput, Problem, Sentence, TooManyTries
 from models.candidate import RELEASED
 from models.entry import ID_NUMBER, SECRET_NUMBER, sealed_secret, written_id_number, written_secret_number
 from models.result import Moments, Outcome, ResultStatus, status
+from models.scope import Scope
 from models.terms import is_one_plain_line
 from models.viewer import Viewer
 from models.visit import About
@@ -172,7 +173,7 @@ async def verdicts(viewer: Viewer, pairs: Sequence[Pair], purpose: str) -> list[
 
 def _checked(viewer: Viewer, pairs: Sequence[Pair], purpose: str) -> str:
     """The purpose as it is kept. Raises NotLoggedIn, NotAllowed or InvalidInput."""
-    viewer.must_be_officer()
+    viewer.must_act(Scope.VERIFY)
     purpose = unicodedata.normalize("NFC", purpose).strip()
     problems = []
     if not SHORTEST_PURPOSE <= len(purpose) <= LONGEST_PURPOSE or not is_one_plain_line(purpose):
@@ -209,7 +210,7 @@ async def admit(viewer: Viewer, rows: int) -> None:
 
     Raises NotLoggedIn, NotAllowed or TooManyTries.
     """
-    viewer.must_be_officer()
+    viewer.must_act(Scope.VERIFY)
     async with database.transaction():
         over = await count_all(_subjects(viewer, LOOK_UPS) + _subjects(viewer, MISSES), rows, viewer.at)
         if over:

@@ -10,6 +10,7 @@ import strawberry
 from engine.database import Row
 from models import result as rules
 from models.grades import has_certificates, shown_score
+from models.scope import Scope
 from models.viewer import Kind, Viewer
 from resolvers import photos, statements
 from schema import candidate, correction, share
@@ -202,8 +203,10 @@ class Result(Node):
 
 
 def _shows_skills(row: Row, viewer: Viewer) -> bool:
-    """Whether the viewer may see skill scores: an institution, as far as its live share goes (S9)."""
-    return viewer.kind is not Kind.VERIFIER or bool(row["includes_skills"])
+    """Whether the viewer may see skill scores: an institution, as far as its live share goes (S9), and its key."""
+    if viewer.kind not in (Kind.VERIFIER, Kind.KEY):
+        return True
+    return viewer.may(Scope.READ_SKILLS) and bool(row["includes_skills"])
 
 
 def _skill_scores(row: Row, awarded: bool) -> list[SkillScore]:

@@ -10,8 +10,9 @@ import strawberry
 
 from engine.database import Row
 from models.journal import EventKind
+from models.scope import Scope
 from models.terms import LONGEST_PURPOSE, LONGEST_REFERENCE, Terms
-from models.viewer import Kind, Viewer
+from models.viewer import Viewer
 from resolvers import inboxes, journal, shares
 from resolvers.inbox_filters import Filter
 from resolvers.pages import Page, cursor_of
@@ -423,13 +424,14 @@ class NewShare:
 @strawberry.type
 class ShareQuery:
     @strawberry.field(
-        description="The inbox of the viewer's institution; null for all but verifiers.", directives=[PAGE]
+        description="The inbox of the viewer's institution; null for all but verifiers, and keys that read shares.",
+        directives=[PAGE],
     )
     async def inbox(
         self, info: Info, filter: FilterArgument = None, first: First = 50, after: After = None
     ) -> InboxConnection | None:
         viewer = info.context.viewer
-        if viewer.kind is not Kind.VERIFIER:
+        if not viewer.reads(Scope.READ_SHARES):
             return None
         wanted = filter.as_filter() if filter else inboxes.ALL
         found = await inboxes.page(viewer, place(first, after), wanted)
@@ -467,12 +469,18 @@ class ShareMutation:
             terms_differ=sent.terms_differ,
         )
 
-    @strawberry.mutation(description="Open a share: it shows everything, and counts as read; the candidate sees when.")
+    @strawberry.mutation(
+        description="Open a share: it shows everything, and counts as read; the candidate sees when. A key that reads "
+        "shares may, too."
+    )
     async def open_share(self, info: Info, input: Input[OpenShareInput]) -> OpenSharePayload:
         row = await shares.open_share(info.context.viewer, key_named(input.share_id, "Share"))
         return ShareOpened(share=Share.of(row, info.context.viewer))
 
-    @strawberry.mutation(description="Mark a share read or unread for the whole institution.")
+    @strawberry.mutation(
+        description="Mark a share read or unread for the whole institution. A key needs the scope MANAGE beside "
+        "READ_SHARES."
+    )
     async def mark_share(self, info: Info, input: Input[MarkShareInput]) -> MarkSharePayload:
         row = await shares.mark(info.context.viewer, key_named(input.share_id, "Share"), input.is_read)
         return ShareMarked(share=Share.of(row, info.context.viewer))

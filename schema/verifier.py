@@ -10,8 +10,8 @@ import strawberry
 from engine.database import Row
 from models.base import required
 from models.notify import Notify as Choice
+from models.scope import Scope
 from models.verifier import may_know_refusal
-from models.viewer import Kind
 from resolvers import join_requests, list_checks, news, templates, verifiers
 from schema.arguments import Input
 from schema.context import Info
@@ -158,10 +158,10 @@ ChangeNotificationsPayload = Annotated[
 
 @strawberry.type
 class OrganisationQuery:
-    @strawberry.field(description="The viewer's own institution; null for all but verifiers.")
+    @strawberry.field(description="The viewer's own institution; null for all but verifiers, and keys that manage.")
     async def organisation(self, info: Info) -> Organisation | None:
         viewer = info.context.viewer
-        if viewer.kind is not Kind.VERIFIER or viewer.institution_id is None:
+        if not viewer.reads(Scope.MANAGE) or viewer.institution_id is None:
             return None
         row = await info.context.loaders.institution.load(viewer.institution_id)
         return None if row is None else Organisation(institution=Institution.of(row))

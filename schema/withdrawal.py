@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from engine.database import Row
-from models.viewer import Kind
+from models.scope import Scope
 from resolvers import withdrawals
 from resolvers.pages import cursor_of
 from schema.arguments import Input, Language, language_for
@@ -76,13 +76,14 @@ class WithdrawnShareConnection:
 class WithdrawalQuery:
     @strawberry.field(
         description="Shares that were withdrawn from the viewer's institution, latest first: their ids and when, so "
-        "that what was kept of them can be dropped. Null for all but verifiers.",
+        "that what was kept of them can be dropped. Null for all but verifiers, and keys "
+        "that read shares.",
         directives=[PAGE],
     )
     async def withdrawn_shares(
         self, info: Info, first: First = 50, after: After = None
     ) -> WithdrawnShareConnection | None:
-        if info.context.viewer.kind is not Kind.VERIFIER:
+        if not info.context.viewer.reads(Scope.READ_SHARES):
             return None
         page = await withdrawals.page(info.context.viewer, place(first, after))
         edges = [WithdrawnShareEdge.of(row) for row in page.rows]

@@ -7,9 +7,9 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from engine import database
+from engine import database, keys
 from engine.hashing import HASHER
-from models import person_names
+from models import key_token, person_names
 from models.application import AccountApplication, ApplicationStatus
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
@@ -17,9 +17,11 @@ from models.entry import Centre, Entry, sealed_secret
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.invitation import Invitation
 from models.join_request import JoinRequest, JoinRequestStatus
+from models.key import ApiKey
 from models.letter import Letter
 from models.list_check import ListCheck, ListCheckStatus
 from models.result import Outcome, Result, SkillScore
+from models.scope import Scope
 from models.terms import Terms
 from models.totp import code_at
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
@@ -269,6 +271,21 @@ class World:
         """The token of a fresh session of this account, for `client.as_`; spares the slow log-in."""
         kinds = {Candidate: Kind.CANDIDATE, VerifierUser: Kind.VERIFIER, StaffUser: Kind.STAFF}
         return (await sessions.start(kinds[type(owner)], owner.id, self.viewer(Kind.ANONYMOUS))).token
+
+    async def key(self, institution: Institution, *scopes: Scope, **facts: Any) -> tuple[ApiKey, str]:
+        """A key of an institution with these scopes, or else all, valid for a year, and its text, for `client.as_`."""
+        made_by = await VerifierUser.filter(institution_id=institution.id).first() or await self.verifier(institution)
+        token = key_token.new(is_production=False)
+        defaults: dict[str, Any] = {
+            "name": f"Key {self._next()}",
+            "prefix": key_token.shown(token),
+            "hash": keys.hashed(token),
+            "scopes": [scope.value for scope in scopes or Scope],
+            "created_by_id": made_by.id,
+            "created_at": self.clock(),
+            "expires_at": self.clock() + timedelta(days=365),
+        }
+        return await ApiKey.create(institution_id=institution.id, **defaults | facts), token
 
     def viewer(self, kind: Kind, id: UUID | None = None, **facts: Any) -> Viewer:
         """A viewer of this kind at this moment."""

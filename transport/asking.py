@@ -6,6 +6,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from engine.languages import chosen
+from models import key_token
 from models.viewer import Viewer
 from resolvers import sessions
 from schema.context import NewCookie
@@ -29,7 +30,8 @@ def token_of(connection: HTTPConnection, services: Services) -> str | None:
     if token := bearer_of(connection.headers.get("authorization")):
         return token
     if cookie_is_ours(connection.headers, services.settings):
-        return connection.cookies.get(cookie_name(services.settings))
+        token = connection.cookies.get(cookie_name(services.settings))
+        return None if token is None or key_token.is_meant(token) else token  # keys are no business of browsers
     return None
 
 
