@@ -73,7 +73,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         allow_credentials=True,
         allow_methods=["GET", "POST", "PUT"],
         allow_headers=["Authorization", "Content-Type", "X-Schema-Token"],
-        expose_headers=["X-Request-Id", "Retry-After"],
+        expose_headers=["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy"],
     )
     return [named, shared]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MAIL_FROM = "Seiseki <no-reply@seiseki.example>"
+LARGEST_OPERATION = 5000  # points
 ORGANISATION = "Lanternfield Examinations Board"  # invented, as all of the demo
 
 
@@ -35,6 +36,8 @@ class Settings:
     connections_per_address: int = 1000
     streams_per_viewer: int = 50
     operations_per_viewer: int = 50
+    points_per_institution: int = 120_000
+    points_per_key: int = 60_000
     log_format: str = "text"
     hashing_threads: int = 2
     document_threads: int = 1
@@ -76,6 +79,8 @@ class Settings:
             connections_per_address=_number(env, "CONNECTIONS_PER_ADDRESS", 1000),
             streams_per_viewer=_number(env, "STREAMS_PER_VIEWER", 50),
             operations_per_viewer=_number(env, "OPERATIONS_PER_VIEWER", 50),
+            points_per_institution=_points(env, "POINTS_PER_INSTITUTION", 120_000),
+            points_per_key=_points(env, "POINTS_PER_KEY", 60_000),
             log_format=env.get("LOG_FORMAT", "json" if production else "text"),
             hashing_threads=_number(env, "HASHING_THREADS", 2),
             document_threads=_number(env, "DOCUMENT_THREADS", 1),
@@ -103,6 +108,14 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"{name} must be a whole number, not {text!r}.")
     return int(text)
+
+
+def _points(env: Mapping[str, str], name: str, default: int) -> int:
+    """An allowance a minute; one that the largest operation does not fit in would refuse it for ever."""
+    points = _number(env, name, default)
+    if points < LARGEST_OPERATION:
+        raise ValueError(f"{name} must be at least {LARGEST_OPERATION}, what one operation may cost, not {points}.")
+    return points
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:

@@ -30,6 +30,8 @@ ROOMS = ["models.candidate", "models.exam", "models.entry", "models.result", "mo
          "models.totp", "models.application", "models.invitation", "models.join_request",
          "models.list_check", "models.inbox", "models.key", "models.download", "models.webhook"]  # fmt: skip
 
+MAY_RUN_TWICE = "/* may run twice */"  # in a statement that writes, yet does no harm if it was done before
+
 MANY_SECONDS = 3  # asyncpg's executemany hangs until its timeout when its connection is lost
 PAUSE_SECONDS = 0.05  # where one connection was lost, others were too: by then the pool has heard of them
 
@@ -75,8 +77,8 @@ def numbered(statement: str) -> tuple[str, tuple[str, ...]]:
 async def rows(statement: str, **named: Any) -> list[Row]:
     """All rows of one statement; inside a transaction it is part of it.
 
-    Outside one, a read on a connection that PostgreSQL has dropped is tried once more on a fresh one; what took too
-    long is not.
+    Outside one, a read on a connection that PostgreSQL has dropped is tried once more on a fresh one, and so is what
+    says that it may run twice; what took too long is not.
     Raises Unavailable when the database cannot be reached.
     """
     text, names = numbered(statement)
@@ -85,7 +87,7 @@ async def rows(statement: str, **named: Any) -> list[Row]:
     try:
         return await _fetch(client, text, values)
     except Unavailable as error:
-        if not _is_read(text) or isinstance(client, Transaction) or isinstance(error.__cause__, TimeoutError):
+        if not _may_run_twice(text) or isinstance(client, Transaction) or isinstance(error.__cause__, TimeoutError):
             raise
         log.info("database.retry", error=type(error.__cause__).__name__)
         await asyncio.sleep(PAUSE_SECONDS)
@@ -108,8 +110,9 @@ async def many(statement: str, named: Sequence[Mapping[str, Any]]) -> None:
         await connection.executemany(text, [[one[name] for name in names] for one in named], timeout=MANY_SECONDS)
 
 
-def _is_read(text: str) -> bool:
-    return text.lstrip()[:6].upper() == "SELECT" and "FOR UPDATE" not in text
+def _may_run_twice(text: str) -> bool:
+    is_read = text.lstrip()[:6].upper() == "SELECT" and "FOR UPDATE" not in text
+    return is_read or text.endswith(MAY_RUN_TWICE)
 
 
 async def row(statement: str, **named: Any) -> Row | None:

@@ -1,4 +1,4 @@
-"""Counters of wrong tries and of rates, kept in the database so that every process counts the same ones."""
+"""Counters of wrong tries, of rates and of points, kept in the database so that every process counts the same ones."""
 
 from tortoise import fields
 from tortoise.models import Model
@@ -30,3 +30,20 @@ class RateWindow(Model):
 
     class Meta:
         table = "rate_window"
+
+
+class Allowance(Model):
+    """What an account spent in its latest window, and each of its keys; unlogged: a crash may forget it (P3).
+
+    `key_id` is the key that was counted last, and `is_within` whether that operation was let in.
+    """
+
+    account_id = fields.UUIDField(primary_key=True)
+    window_started_at = fields.DatetimeField()
+    spent = fields.IntField()
+    by_key: fields.JSONField[dict[str, int]] = fields.JSONField()
+    key_id = fields.UUIDField(null=True)
+    is_within = fields.BooleanField()
+
+    class Meta:
+        table = "allowance"

@@ -9,6 +9,7 @@ from uuid import UUID
 from tortoise.models import Model
 
 from engine import database
+from engine.allowance import Left
 from engine.database import Row
 from errors import NotAllowed, NotLoggedIn, Sentence
 from models.scope import Scope
@@ -48,6 +49,7 @@ class Viewer:
     is_board: bool = False  # of staff: the board's; else they work for the centre
     centre_id: UUID | None = None
     language: str = "en"  # the account's, or else the one that the client likes best (A12)
+    allowance: Left | None = field(default=None, compare=False, repr=False)  # what this operation left of it (P3)
     visit: Visit = field(default_factory=Visit, compare=False, repr=False)  # what the trail has to tell of it (G1)
 
     def saw(self, candidate_id: UUID, result_id: UUID | None = None, version: int | None = None) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from engine import database, hashing, keys
+from engine.allowance import Left, Spending, asker, left_of
 from engine.database import Row
 from engine.limits import Attempt, Lock, Rate, forget, network, take
 from errors import InstitutionSuspended, LoginLocked, TooManyTries, WrongLogin, WrongPassword
@@ -201,23 +202,26 @@ async def start(kind: Kind, account_id: UUID, viewer: Viewer) -> LoggedIn:
     return LoggedIn(token, viewer.at + LONGEST, await viewer_of(token, viewer.at, viewer.address, viewer.language))
 
 
-async def viewer_of(token: str | None, now: datetime, address: str, language: str = "en") -> Viewer:
+async def viewer_of(
+    token: str | None, now: datetime, address: str, language: str = "en", spending: Spending | None = None
+) -> Viewer:
     """Who is behind a token at this moment; anonymous when nobody is any more.
 
-    `language` is what the client likes best; that of an account goes before it.
+    `language` is what the client likes best; that of an account goes before it. What is being spent is counted against
+    the institution's allowance; raises AllowanceUsedUp.
     """
     if not token:
         return Viewer(Kind.ANONYMOUS, now, address, language=language)
     if key_token.is_meant(token):
         return await key_viewers.viewer_of(token, now, address, language)
-    found = await database.row(
-        f"{OWNER} WHERE session.token_hash = :hash AND {VALID}", hash=keys.hashed(token), **_times(now)
-    )
+    statement = f"{OWNER} WHERE session.token_hash = :hash AND {VALID}"
+    found = await asker(statement, spending, hash=keys.hashed(token), **_times(now))
     if found is None:
         return Viewer(Kind.ANONYMOUS, now, address, language=language)
+    left = left_of(found, spending)
     if now - found["used_at"] >= USE_IS_NOTED_EVERY:
         await database.rows("UPDATE session SET used_at = :now WHERE id = :id", now=now, id=found["id"])
-    return _viewer(found, now, address, language)
+    return _viewer(found, now, address, language, left)
 
 
 async def viewer_of_session(session_id: UUID, now: datetime, address: str) -> Viewer:
@@ -226,7 +230,7 @@ async def viewer_of_session(session_id: UUID, now: datetime, address: str) -> Vi
     return Viewer(Kind.ANONYMOUS, now, address) if found is None else _viewer(found, now, address, "en")
 
 
-def _viewer(found: Row, now: datetime, address: str, language: str) -> Viewer:
+def _viewer(found: Row, now: datetime, address: str, language: str, left: Left | None = None) -> Viewer:
     kinds = (
         (Kind.CANDIDATE, found["candidate_id"]),
         (Kind.VERIFIER, found["verifier_id"]),
@@ -246,6 +250,7 @@ def _viewer(found: Row, now: datetime, address: str, language: str) -> Viewer:
         is_board=found["role"] == StaffRole.BOARD.value,
         centre_id=found["centre_id"],
         language=found["language"] or language,
+        allowance=left,
     )
 
 

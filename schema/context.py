@@ -5,6 +5,7 @@ from datetime import datetime
 
 import strawberry
 
+from engine.allowance import Left
 from engine.clock import Clock
 from engine.events import Hub
 from engine.pace import Pace
@@ -44,11 +45,13 @@ class Context:
     production: bool = False
     cost: Cost | None = None
     cookie: NewCookie | None = None
+    allowance: Left | None = None  # to be told with the first result (P3)
     path: str = ""  # what is asked, as the trail says it
     earlier: list[Viewer] = field(default_factory=list)  # who was asking before a log-in or log-out of this operation
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
+        self.allowance = self.viewer.allowance
         self.become(self.viewer)
 
     def become(self, viewer: Viewer) -> None:
@@ -58,6 +61,11 @@ class Context:
         self.viewer = viewer
         self.viewer.visit.path, self.viewer.visit.request_id = self.path, self.request_id
         self.loaders = Loaders(viewer)
+
+    def take_allowance(self) -> Left | None:
+        """What is left of the allowance, once: by a stream's next event it has changed."""
+        left, self.allowance = self.allowance, None
+        return left
 
     async def settle(self) -> None:
         """Leave in the trail what was shown; nothing of it may be told before. Raises Unavailable."""

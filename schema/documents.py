@@ -9,6 +9,8 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
+from engine.allowance import Left
+
 MOST_TOKENS = 4000
 KEPT_TEXT = 16 * 1024  # longer ones are rare, and keeping 500 of them would cost more than it saves
 MOST_MEASURES = 32
@@ -72,6 +74,23 @@ class Documents(SchemaExtension):
         yield
 
     def get_results(self) -> dict[str, Any]:
-        """What the operation costs, and what it might."""
-        cost = getattr(self.execution_context.context, "cost", None)
-        return {"cost": {"estimated": cost.estimated, "maximum": cost.maximum}} if cost else {}
+        """What the operation costs, and what it might; what is left of the allowance after it (P3)."""
+        context = self.execution_context.context
+        cost = getattr(context, "cost", None)
+        if cost is None:
+            return {}
+        told: dict[str, Any] = {"cost": {"estimated": cost.estimated, "maximum": cost.maximum}}
+        if left := context.take_allowance():
+            told["allowance"] = written(left)
+        return told
+
+
+def written(left: Left) -> dict[str, Any]:
+    """What is left of the allowance that ends first, as clients are told."""
+    least = left.least
+    return {
+        "of": least.name,
+        "limit": least.most,
+        "remaining": least.remaining,
+        "resetsAt": left.resets_at.isoformat(),
+    }

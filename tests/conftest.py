@@ -38,6 +38,7 @@ from tests.mail_server import MailServer, mail_server_running
 from tests.world import World
 
 HOME = "SEISEKI_TEST_HOME"
+PLENTY = 10**9  # points a minute: the clock stands still, so that a whole test is one minute
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 REFERENCE_TABLES = {"exam", "scale", "grade_band", "tortoise_migrations"}
 
@@ -137,6 +138,8 @@ def settings_for(database_url: str, var: Path) -> Settings:
         secret_key=b"k" * 32,
         public_url="http://testserver",
         runs_worker=False,
+        points_per_institution=PLENTY,
+        points_per_key=PLENTY,
     )
 
 

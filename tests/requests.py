@@ -39,13 +39,13 @@ def type_of(response: httpx2.Response) -> str:
     return str(kind)
 
 
-def is_refused(response: httpx2.Response, status: int, code: str = "BAD_REQUEST") -> str:
+def is_refused(response: httpx2.Response, status: int, code: str = "BAD_REQUEST", **facts: object) -> str:
     """Check that an answer is one coded GraphQL error that can be found in the log, and nothing else; its message."""
     assert response.status_code == status, response.text
     assert type_of(response) in (JSON, GRAPHQL)
     assert list(response.json()) == ["errors"]
     (error,) = response.json()["errors"]
-    assert error["extensions"] == {"code": code, "requestId": response.headers["x-request-id"]}
+    assert error["extensions"] == {"code": code, "requestId": response.headers["x-request-id"], **facts}
     assert "Traceback" not in response.text
     assert error["message"]
     return str(error["message"])

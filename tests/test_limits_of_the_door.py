@@ -228,11 +228,13 @@ async def test_an_anonymous_address_runs_so_many_operations_at_once_and_keeps_no
     monkeypatch.setattr(door.services.operations, "most", 3)
     running = await start(client, held, 3)
     refused = await client.post(QUERY)
-    assert "operations" in is_refused(refused, 429, "TOO_MANY_OPERATIONS")
+    assert "operations at the same time, at most 3" in is_refused(refused, 429, "TOO_MANY_OPERATIONS", limit=3)
     assert refused.headers["retry-after"] == "1"
+    assert refused.headers["ratelimit-policy"] == '"operations";q=3;qu="concurrent-requests"'
+    assert refused.headers["ratelimit"] == '"operations";r=0'
     assert await somebody_else.ask(QUERY) == {"__typename": "Query"}
     assert await client.as_(token).ask(QUERY) == {"__typename": "Query"}
-    is_refused(await send(client, {"query": QUERY}, EVENTS), 429, "TOO_MANY_OPERATIONS")
+    is_refused(await send(client, {"query": QUERY}, EVENTS), 429, "TOO_MANY_OPERATIONS", limit=3)
     held.go.set()
     assert [(await task).status_code for task in running] == [200] * 3
     assert await client.ask(QUERY) == {"__typename": "Query"}
@@ -244,7 +246,7 @@ async def test_a_viewer_runs_so_many_operations_at_once_from_all_addresses_toget
 ) -> None:
     monkeypatch.setattr(door.services.operations, "most", 2)
     running = await start(client.as_(token), held, 1) + await start(somebody_else.as_(token), held, 1)
-    is_refused(await client.as_(token).post(QUERY), 429, "TOO_MANY_OPERATIONS")
+    is_refused(await client.as_(token).post(QUERY), 429, "TOO_MANY_OPERATIONS", limit=2)
     assert await client.ask(QUERY) == {"__typename": "Query"}
     held.go.set()
     await asyncio.gather(*running)
@@ -262,7 +264,7 @@ async def test_addresses_of_one_ipv6_network_count_together(
         client_of(door.app, "2001:db8:1:3::1") as other,
     ):
         running = await start(one, held, 1)
-        is_refused(await same.post(QUERY), 429, "TOO_MANY_OPERATIONS")
+        is_refused(await same.post(QUERY), 429, "TOO_MANY_OPERATIONS", limit=1)
         assert await other.ask(QUERY) == {"__typename": "Query"}
         held.go.set()
         await asyncio.gather(*running)
@@ -294,12 +296,13 @@ async def test_a_viewer_has_so_many_streams_over_all_transports_together(
         assert stream.status_code == 200
         await until(lambda: len(door.services.streams) == 2)
         refused = await send(client, body, EVENTS, authorization=f"Bearer {token}")
-        is_refused(refused, 429, "TOO_MANY_STREAMS")
+        is_refused(refused, 429, "TOO_MANY_STREAMS", limit=2)
         assert refused.headers["retry-after"] == "1"
         await socket.subscribe("2", NEW_SHARES)
         error = await socket.hear()
         assert (error["id"], error["type"]) == ("2", "error")
-        assert error["payload"][0]["extensions"]["code"] == "TOO_MANY_STREAMS"
+        told = error["payload"][0]["extensions"]
+        assert (told["code"], told["limit"]) == ("TOO_MANY_STREAMS", 2)
         async with door.opened({"authorization": f"Bearer {await world.token(await world.verifier())}"}) as other:
             await other.subscribe("1", NEW_SHARES)
             await until(lambda: len(door.services.streams) == 3)
@@ -320,7 +323,7 @@ async def test_an_address_has_so_many_sockets(door: Door, monkeypatch: pytest.Mo
             response = refused.value.response
             assert response.status_code == 429
             assert json.loads(response.body or b"")["errors"][0]["extensions"] == {
-                "code": "TOO_MANY_CONNECTIONS", "requestId": response.headers["x-request-id"]
+                "code": "TOO_MANY_CONNECTIONS", "requestId": response.headers["x-request-id"], "limit": 2
             }  # fmt: skip
             assert await one.pongs()
             await two.init()
@@ -340,7 +343,8 @@ async def test_an_address_has_so_many_connections(door: Door, monkeypatch: pytes
         await until(lambda: connections.open_by_address["127.0.0.1"] == 3)
         refused = await door.sent(b"")
         assert refused.status == 429
-        assert refused.error["extensions"]["code"] == "TOO_MANY_CONNECTIONS"
+        told = refused.error["extensions"]
+        assert (told["code"], told["limit"]) == ("TOO_MANY_CONNECTIONS", 3)
         reader, writer = opened[0]
         writer.write(post({"query": QUERY}))
         assert (await answer_from(reader)).status == 200

@@ -393,7 +393,8 @@ async def test_one_subscription_too_many_is_refused_and_the_others_go_on(
     await socket.subscribe("one more", NEW_SHARES)
     error = await socket.hear()
     assert (error["id"], error["type"]) == ("one more", "error")
-    assert error["payload"][0]["extensions"]["code"] == "TOO_MANY_STREAMS"
+    told = error["payload"][0]["extensions"]
+    assert (told["code"], told["limit"]) == ("TOO_MANY_STREAMS", MOST_SUBSCRIPTIONS)
     await listening(door, MOST_SUBSCRIPTIONS)
     await world.share(await world.result(), institution)
     assert {(await socket.hear())["id"] for _ in range(MOST_SUBSCRIPTIONS)} == {

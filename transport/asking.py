@@ -5,6 +5,7 @@ from http.cookies import SimpleCookie
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
+from engine.allowance import Spending
 from engine.languages import chosen
 from models import key_token
 from models.viewer import Viewer
@@ -12,6 +13,8 @@ from resolvers import sessions
 from schema.context import NewCookie
 from settings import Settings
 from transport.services import Services
+
+LEAST_COST = 1  # nothing that is asked is for nothing
 
 
 def cookie_name(settings: Settings) -> str:
@@ -44,11 +47,16 @@ def cookie_is_ours(headers: Headers, settings: Settings) -> bool:
     return site in (None, "same-origin", "none")
 
 
-async def viewer_for(connection: HTTPConnection, services: Services, token: str | None) -> Viewer:
-    """Who is asking, at this moment."""
+async def viewer_for(
+    connection: HTTPConnection, services: Services, token: str | None, cost: int | None = None
+) -> Viewer:
+    """Who is asking, at this moment; what the operation costs, if it is one, is counted. Raises AllowanceUsedUp."""
     address = connection.client.host if connection.client else ""
     language = chosen(connection.headers.get("accept-language"))
-    return await sessions.viewer_of(token, services.clock(), address, language)
+    now, settings = services.clock(), services.settings
+    points = settings.points_per_institution, settings.points_per_key
+    spending = None if cost is None else Spending(max(cost, LEAST_COST), *points, now)
+    return await sessions.viewer_of(token, now, address, language, spending)
 
 
 def set_cookie(cookie: NewCookie, connection: HTTPConnection, settings: Settings) -> str:

@@ -31,10 +31,11 @@ log = structlog.get_logger()
 class Refusal:
     """An app that answers one thing: a coded error, and the end of the connection."""
 
-    def __init__(self, status: int, message: str, code: str = "BAD_REQUEST") -> None:
+    def __init__(self, status: int, message: str, code: str = "BAD_REQUEST", **facts: int) -> None:
         self.status = status
         self.message = message
         self.code = code
+        self.facts = facts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.response()(scope, receive, send)
@@ -49,7 +50,7 @@ class Refusal:
         """The answer, with a request id of its own, which the log knows too."""
         request_id = uuid.uuid4().hex
         log.info("connection.refused", status=self.status, request_id=request_id)
-        error = {"message": self.message, "extensions": {"code": self.code, "requestId": request_id}}
+        error = {"message": self.message, "extensions": {"code": self.code, "requestId": request_id, **self.facts}}
         own = {"Connection": "close", "Cache-Control": "no-store", "X-Request-Id": request_id}
         body = orjson.dumps({"errors": [error]})
         return Response(body, self.status, headers=SECURITY_HEADERS | own, media_type="application/json; charset=utf-8")
@@ -59,9 +60,11 @@ NOT_HTTP = Refusal(400, "This is not a request by HTTP.")
 TOO_LONG_ADDRESS = Refusal(414, f"The address may have at most {LONGEST_ADDRESS} bytes; use POST.")
 TOO_LARGE_HEAD = Refusal(431, f"The headers may have at most {LARGEST_HEAD} bytes.")
 TOO_SLOW = Refusal(408, f"The headers must be sent within {HEAD_SECONDS} seconds.")
-TOO_MANY = Refusal(429, "Too many connections from this address.", "TOO_MANY_CONNECTIONS")
-
 open_by_address: Counter[str] = Counter()
+
+
+def _too_many(most: int) -> Refusal:
+    return Refusal(429, f"Too many connections from this address, at most {most}.", "TOO_MANY_CONNECTIONS", limit=most)
 
 
 class Connection(HttpToolsProtocol):
@@ -82,7 +85,7 @@ class Connection(HttpToolsProtocol):
         self._address = network(self.client[0]) if self.client else ""
         open_by_address[self._address] += 1
         if open_by_address[self._address] > self.most_per_address:
-            self._refuse(TOO_MANY)
+            self._refuse(_too_many(self.most_per_address))
         self._await_head()
         self._limit_unread()
 

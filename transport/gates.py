@@ -11,9 +11,16 @@ from models.viewer import Viewer
 class TooMany(Exception):
     """The asker has as many of these as one may have at one time."""
 
-    def __init__(self, things: str) -> None:
-        super().__init__(f"Too many {things} at the same time: wait for some to end.")
+    def __init__(self, things: str, most: int) -> None:
+        super().__init__(f"Too many {things} at the same time, at most {most}: wait for some to end.")
         self.code = f"TOO_MANY_{things.upper()}"
+        self.things = things
+        self.most = most
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """What a client needs to know of it beside the message."""
+        return {"limit": self.most}
 
 
 class Gate:
@@ -27,7 +34,7 @@ class Gate:
     def check(self, asker: str) -> None:
         """Raises TooMany when one more would be too many."""
         if self._open[asker] >= self.most:
-            raise TooMany(self.things)
+            raise TooMany(self.things, self.most)
 
     @contextmanager
     def passing(self, asker: str) -> Iterator[None]:

@@ -15,12 +15,16 @@ from starlette.types import Message, Receive, Scope, Send
 from strawberry.types.graphql import OperationType as Allowed
 
 import errors
+from engine.allowance import AllowanceUsedUp
+from engine.languages import chosen as language_of
+from engine.languages import told
 from schema.build import schema
 from schema.context import Context
 from schema.extensions import AWAY, UNEXPECTED, presented
 from schema.verifying import BY_POST
 from settings import Settings
 from transport import asking, requests, streams
+from transport.allowances import facts, headers, headers_of_gate, headers_of_refusal
 from transport.gates import TooMany, asker
 from transport.negotiation import EVENTS, GRAPHQL, JSON, MULTIPART, VARY, accept_of, answers, chosen, media_type
 from transport.operations import Operation, checked, formatted, is_request_error
@@ -52,7 +56,10 @@ class GraphQLOverHTTP:
         except GraphQLError as error:
             return self._request_error(request, error)
         except TooMany as error:
-            return refused(request, 429, str(error), error.code, {"Retry-After": "1"})
+            return refused(request, 429, str(error), error.code, headers_of_gate(error), error.facts)
+        except AllowanceUsedUp as error:
+            limits = headers_of_refusal(error, self.services.clock())
+            return refused(request, 429, said(request, error), "ALLOWANCE_USED_UP", limits, facts(error))
         except errors.Unavailable:
             return refused(request, 503, AWAY, "SERVICE_UNAVAILABLE", {"Retry-After": "1"})
         except asyncio.CancelledError:
@@ -85,7 +92,7 @@ class GraphQLOverHTTP:
     async def _context(self, request: Request, operation: Operation) -> Context:
         token = asking.token_of(request, self.services)
         return Context(
-            await asking.viewer_for(request, self.services, token),
+            await asking.viewer_for(request, self.services, token, operation.cost.estimated),
             self.services.clock,
             self.services.hub,
             self.services.result_hub,
@@ -99,7 +106,8 @@ class GraphQLOverHTTP:
     def _response(self, request: Request, result: Any, kind: str, context: Context) -> Response:
         status = 400 if kind == GRAPHQL and is_request_error(result) else 200
         body = formatted(result)
-        response = streams.told(body, kind) if kind == EVENTS else answer(body, status, kind)
+        limits = headers(context.viewer.allowance, self.services.clock())
+        response = streams.told(body, kind, limits) if kind == EVENTS else answer(body, status, kind, limits)
         if context.cookie is not None:
             response.headers["Set-Cookie"] = asking.set_cookie(context.cookie, request, self.services.settings)
         return response
@@ -168,10 +176,20 @@ def answer(body: dict[str, Any], status: int, kind: str, headers: Mapping[str, s
     )
 
 
+def said(request: HTTPConnection, error: AllowanceUsedUp) -> str:
+    """Its sentence, in the language that the client likes best."""
+    return told(error.args[0], language_of(request.headers.get("accept-language")))
+
+
 def refused(
-    request: HTTPConnection, status: int, message: str, code: str, headers: Mapping[str, str] | None = None
+    request: HTTPConnection,
+    status: int,
+    message: str,
+    code: str,
+    headers: Mapping[str, str] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Response:
     """A coded GraphQL error for a request that was not run."""
     accept = accept_of(request.headers)
-    error = {"message": message, "extensions": {"code": code, "requestId": request_id(request)}}
+    error = {"message": message, "extensions": {"code": code, "requestId": request_id(request), **(facts or {})}}
     return answer({"errors": [error]}, status, chosen(accept, answers(accept)) or JSON, headers)

@@ -17,10 +17,11 @@ from graphql import (
 from schema.build import schema
 from schema.context import Cost
 from schema.documents import document
+from settings import LARGEST_OPERATION
 from transport.measure import Measure, measured, operation_of
 from transport.requests import GraphQLRequest
 
-MOST = Measure(depth=16, fields=2000, aliases=100, directives=100, cost=5000)
+MOST = Measure(depth=16, fields=2000, aliases=100, directives=100, cost=LARGEST_OPERATION)
 MOST_INTROSPECTING = replace(MOST, aliases=5)  # the schema is hundreds of objects, and costs nothing by its directives
 NAMES = {
     "depth": "levels deep",

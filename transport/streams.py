@@ -1,7 +1,7 @@
 """Operations over a stream of HTTP: server-sent events (graphql-sse, distinct connections) and Apollo's multipart."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from errors import Unavailable
 from schema.build import schema
 from schema.context import Context
 from schema.extensions import AWAY
+from transport.allowances import headers
 from transport.gates import asker
 from transport.negotiation import EVENTS, MULTIPART, VARY
 from transport.operations import Operation, formatted
@@ -59,14 +60,15 @@ def response(operation: Operation, context: Context, services: Services, wanted:
     framing = FRAMINGS[wanted]
     written = _written(_results(operation, context), framing, services.draining)
     counted = _counted(written, context, services)
-    return StreamingResponse(counted, headers=HEADERS, media_type=framing.media_type)
+    limits = headers(context.viewer.allowance, services.clock())
+    return StreamingResponse(counted, headers=HEADERS | limits, media_type=framing.media_type)
 
 
-def told(result: dict[str, Any], wanted: str) -> Response:
+def told(result: dict[str, Any], wanted: str, limits: Mapping[str, str] | None = None) -> Response:
     """A stream of one result, for a client that takes nothing but streams."""
     framing = FRAMINGS[wanted]
     body = framing.opening + framing.next(result) + framing.end
-    return Response(body, headers=HEADERS, media_type=framing.media_type)
+    return Response(body, headers=HEADERS | dict(limits or {}), media_type=framing.media_type)
 
 
 async def _counted(written: AsyncGenerator[bytes, None], context: Context, services: Services) -> AsyncIterator[bytes]:

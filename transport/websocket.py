@@ -11,6 +11,7 @@ frame, which end in 1006 too; and no limit on the rate of messages.
 import asyncio
 import contextlib
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -30,14 +31,16 @@ from strawberry.types.graphql import OperationType as Allowed
 from strawberry.types.unset import UNSET
 
 import errors
+from engine.allowance import AllowanceUsedUp
 from engine.limits import network
 from models.viewer import Kind
 from schema.build import schema
 from schema.context import Context
 from schema.extensions import AWAY, presented
 from transport import asking, requests
+from transport.allowances import facts, headers_of_gate
 from transport.gates import TooMany, asker
-from transport.http import may_introspect, refused, request_id
+from transport.http import may_introspect, refused, request_id, said
 from transport.operations import Operation, checked, formatted, is_request_error
 from transport.requests import BadRequest
 from transport.services import Services
@@ -74,7 +77,7 @@ class Connection:
     async def context(self, operation: Operation) -> Context:
         """The surroundings of one operation, with whoever is behind the token now."""
         return Context(
-            await asking.viewer_for(self.request, self.services, self.token),
+            await asking.viewer_for(self.request, self.services, self.token, operation.cost.estimated),
             self.services.clock,
             self.services.hub,
             self.services.result_hub,
@@ -120,8 +123,12 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         is_new = self.connection_acknowledged and message["id"] not in self.operations
         if is_new and len(self.operations) >= MOST_SUBSCRIPTIONS:
             error = GraphQLError(
-                "Too many subscriptions are open on this socket.",
-                extensions={"code": "TOO_MANY_STREAMS", "requestId": request_id(self.context.request)},
+                f"Too many subscriptions are open on this socket, at most {MOST_SUBSCRIPTIONS}.",
+                extensions={
+                    "code": "TOO_MANY_STREAMS",
+                    "requestId": request_id(self.context.request),
+                    "limit": MOST_SUBSCRIPTIONS,
+                },
             )
             await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
         else:
@@ -136,7 +143,9 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         except BadRequest as error:
             await self._end_with(operation, GraphQLError(str(error), extensions={"code": error.code}))
         except TooMany as error:
-            await self._end_with(operation, GraphQLError(str(error), extensions={"code": error.code}))
+            await self._refuse(operation, str(error), error.code, error.facts)
+        except AllowanceUsedUp as error:
+            await self._refuse(operation, said(self.context.request, error), "ALLOWANCE_USED_UP", facts(error))
         except errors.Unavailable:
             await self._end_with(operation, GraphQLError(AWAY, extensions={"code": "SERVICE_UNAVAILABLE"}))
         except WebSocketDisconnected:
@@ -180,6 +189,11 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         shown = presented(error, request_id(self.context.request), production)
         with contextlib.suppress(Exception):  # the socket may be gone already, and then nobody is left to tell
             await self._end(operation, [shown.formatted])
+
+    async def _refuse(self, operation: Running[Any, None], message: str, code: str, facts: Mapping[str, Any]) -> None:
+        extensions = {"code": code, "requestId": request_id(self.context.request), **facts}
+        with contextlib.suppress(Exception):
+            await self._end(operation, [GraphQLError(message, extensions=extensions).formatted])
 
     async def _end(self, operation: Running[Any, None], told: list[Any]) -> None:
         """End one operation with errors; a session that has ended takes the socket with it."""
@@ -241,7 +255,7 @@ class GraphQLOverWebSocket(GraphQL[Any, None]):
             with self.services.sockets.passing(address):
                 await self.run(websocket)
         except TooMany as error:
-            response = refused(websocket, 429, str(error), error.code, {"Retry-After": "1"})
+            response = refused(websocket, 429, str(error), error.code, headers_of_gate(error), error.facts)
             await websocket.send_denial_response(response)
 
     async def get_context(self, request: HTTPConnection, response: Any) -> Any:
