@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from engine import database, keys
+from engine.allowance import Left, Spending, asker, left_of
 from engine.database import Row
 from models import key_token
 from models.institution import APPROVED
@@ -15,24 +16,29 @@ from resolvers.office import office
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 JOINS = "FROM api_key JOIN institution ON institution.id = api_key.institution_id"
 VALID = f"api_key.revoked_at IS NULL AND api_key.expires_at > :now AND {APPROVED}"
-OWNER = f"SELECT api_key.id, api_key.institution_id, api_key.scopes, api_key.expires_at, api_key.last_used_at {JOINS}"
+OWNER = f"""SELECT api_key.id, api_key.institution_id, api_key.scopes, api_key.expires_at, api_key.last_used_at,
+       institution.sandbox_of_id IS NOT NULL AS is_sandbox {JOINS}"""
 
 
-async def viewer_of(token: str, now: datetime, address: str, language: str) -> Viewer:
+async def viewer_of(token: str, now: datetime, address: str, language: str, spending: Spending | None = None) -> Viewer:
     """The viewer with this key; anonymous if nobody has it, or not any more. This is a use of it.
+
+    What is being spent is counted against the allowances of the key and of its institution; raises AllowanceUsedUp.
 
     What cannot be a key of this deployment costs no statement; what nobody has costs as many as what somebody has.
     """
     nobody = Viewer(Kind.ANONYMOUS, now, address, language=language)
     if not key_token.is_whole(token, office().is_production):
         return nobody
-    found = await database.row(f"{OWNER} WHERE api_key.hash = :hash AND {VALID}", hash=keys.hashed(token), now=now)
+    statement = f"{OWNER} WHERE api_key.hash = :hash AND {VALID}"
+    found = await asker(statement, spending, "asker.id", hash=keys.hashed(token), now=now)
     if found is None:
         return nobody
+    left = left_of(found, spending, has_key=True)
     used_at = found["last_used_at"]
     if used_at is None or now - used_at >= USE_IS_NOTED_EVERY:
         await _note_use(found["id"], now)
-    return _viewer(found, now, address, language)
+    return _viewer(found, now, address, language, left)
 
 
 async def viewer_of_key(key_id: UUID, now: datetime, address: str) -> Viewer:
@@ -53,7 +59,7 @@ async def _note_use(key_id: UUID, now: datetime) -> None:
     )
 
 
-def _viewer(found: Row, now: datetime, address: str, language: str) -> Viewer:
+def _viewer(found: Row, now: datetime, address: str, language: str, left: Left | None = None) -> Viewer:
     """What asks whether its session still lasts (streams, files) asks for the key by `session_id`."""
     return Viewer(
         Kind.KEY,
@@ -64,5 +70,7 @@ def _viewer(found: Row, now: datetime, address: str, language: str) -> Viewer:
         session_id=found["id"],
         session_ends_at=found["expires_at"],
         scopes=frozenset(map(Scope, found["scopes"])),
+        is_sandbox=found["is_sandbox"],
         language=language,
+        allowance=left,
     )

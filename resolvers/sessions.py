@@ -213,7 +213,7 @@ async def viewer_of(
     if not token:
         return Viewer(Kind.ANONYMOUS, now, address, language=language)
     if key_token.is_meant(token):
-        return await key_viewers.viewer_of(token, now, address, language)
+        return await key_viewers.viewer_of(token, now, address, language, spending)
     statement = f"{OWNER} WHERE session.token_hash = :hash AND {VALID}"
     found = await asker(statement, spending, hash=keys.hashed(token), **_times(now))
     if found is None:

@@ -16,6 +16,7 @@ from engine import allowance, database
 from engine.allowance import CLOCK, AllowanceUsedUp, Spending
 from engine.clock import system_clock
 from models.base import new_id
+from models.scope import Scope
 from models.share import Share
 from settings import LARGEST_OPERATION, Settings
 from tests.client import Client
@@ -291,6 +292,30 @@ async def test_what_a_key_was_refused_counts_for_nobody(open_database: None) -> 
             await ask(institution, one, 1500)
     assert await remaining(institution, one, 1000) == {"institution": 1000, "key": 0}
     assert await remaining(institution, None, 1000) == {"institution": 0}
+
+
+async def test_a_key_is_told_both_allowances_and_refused_by_the_one_that_is_short(
+    client: Client, world: World, statements: Statements
+) -> None:
+    """P1, P3: by one statement, as for a session; rotating keys gives none of them more than the institution has."""
+    institution = await world.institution()
+    user = client.as_(await world.token(await world.verifier(institution)))
+    one, other = [client.as_((await world.key(institution, Scope.READ_SHARES))[1]) for _ in range(2)]
+    response = await one.post(costing(3000))
+    assert response.json()["extensions"]["allowance"] == {
+        "of": "key", "limit": MOST_OF_KEY, "remaining": 2000, "resetsAt": NEXT_MINUTE,
+    }  # fmt: skip
+    assert response.headers["ratelimit-policy"] == (
+        f'"institution";q={MOST};qu="points";w=60, "key";q={MOST_OF_KEY};qu="points";w=60'
+    )
+    assert response.headers["ratelimit"] == '"institution";r=3000;t=60, "key";r=2000;t=60'
+    with statements.counted():
+        refused = await one.post(costing(2001))
+    used_up(refused, cost=2001, remaining=2000, of="key", limit=MOST_OF_KEY)
+    assert len(statements) == 1, statements.sent
+    assert (await spent(user, costing(500)))["remaining"] == 2500
+    assert (await spent(other, costing(2400)))["remaining"] == 100
+    used_up(await one.post(costing(200)), cost=200, remaining=100)
 
 
 # ---- streams
