@@ -46,6 +46,7 @@ class Viewer:
     is_primary: bool = False
     is_reader: bool = False  # of an institution's users: may read and open shares, and nothing else
     scopes: frozenset[Scope] = frozenset()  # of a key
+    is_sandbox: bool = False  # the institution is a sandbox: the viewer sees invented candidates, and no real ones (P4)
     is_board: bool = False  # of staff: the board's; else they work for the centre
     centre_id: UUID | None = None
     language: str = "en"  # the account's, or else the one that the client likes best (A12)
@@ -63,9 +64,15 @@ class Viewer:
         return {
             "viewer_id": self.id,
             "viewer_institution_id": self.institution_id,
+            "viewer_sandbox_id": self.sandbox_id,
             "viewer_centre_id": self.centre_id,
             "viewer_at": self.at,
         }
+
+    @property
+    def sandbox_id(self) -> UUID | None:
+        """The sandbox whose invented candidates are there for this viewer; None for everybody to whom real ones are."""
+        return self.institution_id if self.is_sandbox else None
 
     def must_be(self, kind: Kind) -> UUID:
         """The viewer's own id, if it is of this kind; raises NotLoggedIn or NotAllowed."""
