@@ -47,6 +47,14 @@ class Batch(Generic[E]):
     more: bool = False
 
 
+@dataclass(slots=True)
+class Bookmark:
+    """How far a stream has come: its last event that was told, or where it begins; None is from now on."""
+
+    cursor: Cursor | None
+    is_old: bool = False  # the stream was interrupted, and its session may have ended meanwhile
+
+
 Read = Callable[[UUID, Cursor | None], Awaitable[Batch[E]]]
 StillValid = Callable[[Iterable[UUID]], Awaitable[set[UUID]]]
 
@@ -150,6 +158,11 @@ class Hub(Generic[E]):
             topic.reader = asyncio.create_task(self._tell(topic), name=f"hub-topic-{topic_id}")
             topic.stirred.set()
         return subscriber
+
+    async def check(self, subscriber: Subscriber[E]) -> None:
+        """Raises StreamEnded if the session of a stream has ended."""
+        await self._end_invalid([subscriber])
+        subscriber.check()
 
     def leave(self, topic_id: UUID, subscriber: Subscriber[E]) -> None:
         """Forget a stream; the last one to leave closes the topic."""

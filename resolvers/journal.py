@@ -14,7 +14,7 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from engine.events import Batch, Cursor, E, Hub
+from engine.events import Batch, Bookmark, Cursor, E, Hub
 from errors import CursorNotValid
 from models.journal import EventKind
 from models.scope import Scope
@@ -156,27 +156,31 @@ def cursor_from(text: str) -> Cursor:
     return int(match[1]), int(match[2])
 
 
-def follow(viewer: Viewer, hub: Hub[JournalEvent], after: Cursor | None) -> AsyncGenerator[JournalEvent, None]:
-    """Every event of the viewer's institution behind the cursor (or from now on); see `follow_topic`.
+def follow(viewer: Viewer, hub: Hub[JournalEvent], bookmark: Bookmark) -> AsyncGenerator[JournalEvent, None]:
+    """Every event of the viewer's institution behind the bookmark (or from now on); see `follow_topic`.
 
     Raises NotLoggedIn or NotAllowed.
     """
     institution_id = viewer.must_read(Scope.READ_SHARES)
-    return follow_topic(hub, institution_id, viewer.session_id, after)
+    return follow_topic(hub, institution_id, viewer.session_id, bookmark)
 
 
 async def follow_topic(
-    hub: Hub[E], topic_id: UUID, session_id: UUID | None, after: Cursor | None
+    hub: Hub[E], topic_id: UUID, session_id: UUID | None, bookmark: Bookmark
 ) -> AsyncGenerator[E, None]:
-    """Every event of a topic behind the cursor (or from now on), past ones first, for ever.
+    """Every event of a topic behind the bookmark (or from now on), past ones first, for ever.
 
+    The bookmark moves on when the next event is asked for: whoever closes the stream instead was not told.
     Raises StreamEnded when the session ends, SlowSubscriber when events are not taken fast enough.
     """
     assert session_id is not None
     subscriber = await hub.join(topic_id, session_id)
     now = asyncio.get_running_loop().time
-    last, is_behind = after or subscriber.since, after is not None
+    is_behind = bookmark.cursor is not None
+    last = bookmark.cursor = bookmark.cursor or subscriber.since
     try:
+        if bookmark.is_old:
+            await hub.check(subscriber)
         while True:
             if is_behind:
                 batch = await hub.read(topic_id, last)
@@ -192,6 +196,6 @@ async def follow_topic(
                 subscriber.check()
                 if event.cursor > last:
                     yield event
-                    last = event.cursor
+                    last = bookmark.cursor = event.cursor
     finally:
         hub.leave(topic_id, subscriber)

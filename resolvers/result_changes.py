@@ -11,7 +11,7 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from engine.events import Batch, Cursor, Hub
+from engine.events import Batch, Bookmark, Cursor, Hub
 from models.journal import ResultChange
 from models.viewer import Kind, Viewer
 from resolvers import journal, results
@@ -77,9 +77,9 @@ def _event(event: Row, seen: dict[UUID, Row]) -> ResultEvent:
     return ResultEvent(cursor, kind, event["version"], event["happened_at"], seen.get(event["result_id"]))
 
 
-def follow(viewer: Viewer, hub: Hub[ResultEvent], after: Cursor | None) -> AsyncGenerator[ResultEvent, None]:
-    """Every change of the candidate's own results behind the cursor (or from now on); see `journal.follow_topic`.
+def follow(viewer: Viewer, hub: Hub[ResultEvent], bookmark: Bookmark) -> AsyncGenerator[ResultEvent, None]:
+    """Every change of the candidate's own results behind the bookmark (or from now on); see `journal.follow_topic`.
 
     Raises NotLoggedIn or NotAllowed.
     """
-    return journal.follow_topic(hub, viewer.must_be(Kind.CANDIDATE), viewer.session_id, after)
+    return journal.follow_topic(hub, viewer.must_be(Kind.CANDIDATE), viewer.session_id, bookmark)

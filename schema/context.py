@@ -7,7 +7,7 @@ import strawberry
 
 from engine.allowance import Left
 from engine.clock import Clock
-from engine.events import Hub
+from engine.events import Bookmark, Cursor, Hub
 from engine.pace import Pace
 from models.viewer import Viewer
 from resolvers import trail
@@ -48,6 +48,7 @@ class Context:
     allowance: Left | None = None  # to be told with the first result (P3)
     path: str = ""  # what is asked, as the trail says it
     earlier: list[Viewer] = field(default_factory=list)  # who was asking before a log-in or log-out of this operation
+    bookmark: Bookmark | None = None  # how far its stream has come
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +76,23 @@ class Context:
         """Take a new moment and empty loaders, for the next event of a stream."""
         self.viewer = replace(self.viewer, at=self.clock())
         self.loaders = Loaders(self.viewer)
+
+    def begin(self, after: Cursor | None) -> Bookmark:
+        """Where its stream begins: behind a cursor, or where it had come to when it was interrupted."""
+        if self.bookmark is None:
+            self.bookmark = Bookmark(after)
+        return self.bookmark
+
+    @property
+    def told_up_to(self) -> Cursor | None:
+        """The last event of its stream that was told; None before it has begun."""
+        return None if self.bookmark is None else self.bookmark.cursor
+
+    def take_up_again(self) -> None:
+        """Let a stream that was interrupted begin again; what was read and not told has not been shown."""
+        self.viewer.visit.take()
+        if self.bookmark is not None:
+            self.bookmark.is_old = True
 
 
 Info = strawberry.Info[Context, None]

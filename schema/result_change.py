@@ -52,8 +52,8 @@ class ResultChangeSubscription:
             strawberry.argument(description="The last `cursor` you have, or `0.0` for all that ever came; null: none."),
         ] = None,
     ) -> AsyncGenerator[ResultChange, None]:
-        place = journal_place(after)
-        async for event in result_changes.follow(info.context.viewer, info.context.result_hub, place):
+        bookmark = info.context.begin(journal_place(after))
+        async for event in result_changes.follow(info.context.viewer, info.context.result_hub, bookmark):
             if event.result is not None:
                 info.context.renew()
                 yield ResultChange(

@@ -516,7 +516,8 @@ class ShareSubscription:
             str | None, strawberry.argument(description="The last `cursor` you have, or the inbox's `liveCursor`.")
         ] = None,
     ) -> AsyncGenerator[NewShare, None]:
-        async for event in journal.follow(info.context.viewer, info.context.hub, journal_place(after)):
+        bookmark = info.context.begin(journal_place(after))
+        async for event in journal.follow(info.context.viewer, info.context.hub, bookmark):
             if event.kind is EventKind.SHARE_SENT and event.share is not None:
                 info.context.renew()
                 yield NewShare(

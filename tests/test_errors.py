@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from graphql import GraphQLError
+from websockets import ConnectionClosed
 
 import errors
 from models.viewer import Viewer
@@ -19,7 +20,8 @@ from tests.conftest import ControlledClock, client_of
 from tests.door import Door
 from tests.requests import EVENTS, GRAPHQL, JSON, MULTIPART, is_refused, send
 from tests.world import PASSWORD, World
-from transport import asking, http
+from transport import asking, http, subscriptions
+from transport.streams import FRAMINGS
 
 Errors = list[dict[str, Any]]
 Transport = Callable[[Door, dict[str, Any]], Awaitable[Errors]]
@@ -234,13 +236,40 @@ async def test_an_accident_keeps_its_cause_to_itself(
     assert INSIDE in logged.getvalue()
 
 
-@pytest.mark.parametrize(("transport", "query"), QUERIES + SUBSCRIPTIONS)
+@pytest.mark.parametrize(("transport", "query"), QUERIES)
 async def test_a_database_that_is_away_is_told_as_such(
     door: Door, transport: Transport, query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing(monkeypatch, errors.Unavailable(INSIDE))
     (error,) = await transport(door, {"query": query})
     assert (error["extensions"]["code"], error["message"]) == ("SERVICE_UNAVAILABLE", AWAY)
+
+
+@pytest.mark.parametrize("kind", [EVENTS, MULTIPART])
+async def test_a_stream_breaks_off_without_its_end_when_the_database_stays_away(
+    door: Door, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients come back from that; behind an end they would wait for ever."""
+    monkeypatch.setattr(subscriptions, "AWAY_SECONDS", 0)
+    failing(monkeypatch, errors.Unavailable(INSIDE))
+    async with client_of(door.app) as client:
+        response = await send(client, {"query": NEW_SHARES}, kind)
+    assert response.status_code == 200
+    assert response.content == FRAMINGS[kind].opening
+
+
+async def test_a_socket_is_closed_by_a_code_to_come_back_from_when_the_database_stays_away(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "AWAY_SECONDS", 0)
+    failing(monkeypatch, errors.Unavailable(INSIDE))
+    async with door.opened() as socket:
+        for id in ("1", "2"):
+            await socket.subscribe(id, NEW_SHARES)
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.hear()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, AWAY)
 
 
 async def unknown_to_all(*_: object) -> Viewer:
@@ -253,11 +282,12 @@ async def test_who_cannot_be_looked_up_is_told_to_come_back(
 ) -> None:
     async with door.opened() as open_, door.socket() as opening:
         monkeypatch.setattr(asking, "viewer_for", unknown_to_all)
+        monkeypatch.setattr(subscriptions, "AWAY_SECONDS", 0)
         response = await send(client, {"query": EXAM})
         assert is_refused(response, 503, "SERVICE_UNAVAILABLE") == AWAY
         assert response.headers["retry-after"] == "1"
         await open_.subscribe("1", NEW_SHARES)
-        assert (await open_.hear())["payload"][0]["extensions"]["code"] == "SERVICE_UNAVAILABLE"
+        assert await open_.closed() == (1013, AWAY)
         await opening.say({"type": "connection_init", "payload": {"authorization": "Bearer x"}})
         assert await opening.closed() == (1013, AWAY)
 

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -276,6 +276,108 @@ async def test_restart_of_postgresql_under_load_is_told_clearly_and_survived_wit
             assert not one.closed
         assert dashboards[0].cursors == dashboards[1].cursors
     assert "Traceback" not in served.stderr
+
+
+WITH_VERSIONS = """subscription ($after: String) {
+    newShares(after: $after) { cursor share { id result { versions { version } } } } }"""
+WANTED = {"result_version": "FROM result_version", "trail": "INSERT INTO trail"}  # the table, and who asks for it
+
+
+@dataclass(slots=True)
+class Cut:
+    """A table that is out of reach: whoever asks for it waits, and their connection is ended."""
+
+    words: str
+    ended: set[int] = field(default_factory=set)
+
+    async def until(self, happened: Callable[[], object]) -> None:
+        """Go on ending connections until something has happened."""
+        async with asyncio.timeout(60):
+            while not happened():
+                await self._end_those_that_wait()
+                await asyncio.sleep(0.01)
+
+    async def _end_those_that_wait(self) -> None:
+        found = await database.rows(
+            """SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE wait_event_type = 'Lock' AND position(:words IN query) > 0 AND pid <> pg_backend_pid()""",
+            words=self.words,
+        )
+        self.ended.update(row["pid"] for row in found)
+
+
+@asynccontextmanager
+async def out_of_reach(database_url: str, table: str) -> AsyncIterator[Cut]:
+    """Inside the block the table is out of reach."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("BEGIN")
+        await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield Cut(WANTED[table])
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("table", WANTED)
+async def test_event_whose_connections_are_lost_while_it_is_read_or_noted_is_told_whole_and_once(
+    kind: str, table: str, served: Served, stage: Stage, database_url: str
+) -> None:
+    """N6, G1: more of them than a statement has tries, for its fields and for its entry in the trail alike."""
+    cursor, orders = await stage.live_cursor(), [await stage.order() for _ in range(2)]
+    first = await stage.send(orders[0])
+    async with AsyncExitStack() as stack:
+        async with out_of_reach(database_url, table) as cut:
+            shown = await stack.enter_async_context(dashboard(kind, served, stage.token, cursor, WITH_VERSIONS))
+            await cut.until(lambda: len(cut.ended) >= 4 or shown.seen or shown.errors or shown.closed)
+            assert (shown.seen, shown.errors, shown.completed, shown.closed) == ([], [], False, False)
+        await until(lambda: shown.seen or shown.closed)
+        second = await stage.send(orders[1])
+        await shown.has_seen(first, second, seconds=60)
+        assert (shown.errors, shown.completed, shown.closed) == ([], False, False)
+    assert await entries_of_streams() == [1, 1]
+
+
+async def entries_of_streams() -> list[int]:
+    """How many results each entry names that a stream left."""
+    found = await database.rows(
+        "SELECT cardinality(results) AS count FROM trail WHERE path = 'subscription newShares' ORDER BY id"
+    )
+    return [row["count"] for row in found]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_stream_whose_session_ended_while_it_waited_for_the_database_is_told_nothing_more(
+    kind: str, served: Served, stage: Stage, database_url: str
+) -> None:
+    """O3, A10."""
+    cursor = await stage.live_cursor()
+    await stage.send(await stage.order())
+    async with AsyncExitStack() as stack:
+        async with out_of_reach(database_url, "trail") as cut:
+            shown = await stack.enter_async_context(dashboard(kind, served, stage.token, cursor))
+            await cut.until(lambda: len(cut.ended) >= 2)
+            await database.rows("UPDATE session SET ended_at = now() WHERE verifier_id = :id", id=stage.verifier.id)
+            await cut.until(lambda: shown.closed)
+        assert (shown.codes, shown.seen) == (["UNAUTHENTICATED"], [])
+    assert await entries_of_streams() == []
+
+
+async def test_asked_to_end_while_streams_wait_for_the_database_it_sends_them_elsewhere_and_ends(
+    served: Served, stage: Stage, database_url: str
+) -> None:
+    cursor = await stage.live_cursor()
+    await stage.send(await stage.order())
+    async with AsyncExitStack() as stack, out_of_reach(database_url, "trail") as cut:
+        socket_, events = [
+            await stack.enter_async_context(dashboard(kind, served, stage.token, cursor)) for kind in KINDS
+        ]
+        await cut.until(lambda: len(cut.ended) >= 6)
+        served.terminate()
+        for stream in (socket_, events):
+            await stream.has_ended()
+        assert (socket_.close_code, events.completed, socket_.errors + events.errors) == (1012, False, [])
+        assert await asyncio.to_thread(served.ended) == 0
 
 
 async def _is_alive_and_not_ready(served: Served) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from engine import database
-from engine.events import CHECK_SECONDS, QUEUE, Cursor, Hub
+from engine.events import CHECK_SECONDS, QUEUE, Bookmark, Cursor, Hub
 from errors import CursorNotValid, NotAllowed, NotLoggedIn, SlowSubscriber, StreamEnded
 from models.institution import Institution
 from models.journal import EventKind
@@ -240,7 +240,10 @@ async def follows(viewer: Viewer, hub: Hub[JournalEvent], chance: random.Random,
     last: Cursor = (0, 0)
     while True:
         try:
-            async with asyncio.timeout(chance.random() * 0.1), aclosing(journal.follow(viewer, hub, last)) as events:
+            async with (
+                asyncio.timeout(chance.random() * 0.1),
+                aclosing(journal.follow(viewer, hub, Bookmark(last))) as events,
+            ):
                 async for event in events:
                     seen.append(event.cursor)
                     last = event.cursor
@@ -277,7 +280,7 @@ async def test_stream_from_now_on_begins_with_what_commits_after_it_was_opened(
 ) -> None:
     await write(viewer, uuid4())
     await settled()
-    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, None)) as events:
+    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, Bookmark(None))) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
         await write(viewer, later := uuid4())
@@ -288,7 +291,7 @@ async def test_burst_larger_than_a_queue_does_not_end_a_stream_that_is_read(
     viewer: Viewer, hub: Hub[JournalEvent]
 ) -> None:
     """A thousand shares may commit at one moment, or be held back together by one long transaction."""
-    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, None)) as events:
+    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, Bookmark(None))) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
         await burst(viewer, 4 * QUEUE)
@@ -314,7 +317,7 @@ async def test_stream_that_is_not_read_is_given_what_is_queued_and_then_told_whe
     """N6: nothing is lost, and what waits in memory has a bound however long nobody reads."""
     monkeypatch.setattr(journal, "FRESH_SECONDS", 60)
     seen: list[Cursor] = []
-    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, None)) as events:
+    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, Bookmark(None))) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
         await write(viewer, uuid4())
@@ -330,7 +333,7 @@ async def test_stream_that_is_not_read_is_given_what_is_queued_and_then_told_whe
                 seen.append(event.cursor)
     assert told.value.cursor == journal.cursor_text(seen[-1])
     assert len(seen) == 201
-    resumed = journal.follow(viewer, hub, journal.cursor_from(told.value.cursor))
+    resumed = journal.follow(viewer, hub, Bookmark(journal.cursor_from(told.value.cursor)))
     async with asyncio.timeout(60), aclosing(resumed) as events:
         seen += [(await anext(events)).cursor for _ in range(1600)]
     assert seen == sorted(await event_ids())
@@ -349,7 +352,7 @@ async def test_share_that_was_withdrawn_while_its_news_waited_for_a_slow_reader_
     institution = await Institution.get(id=key_of(viewer))
     sent = [await world.share(await world.result(), institution) for _ in range(3 if after else 0)]
     await settled()
-    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, after)) as events:
+    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, Bookmark(after))) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
         sent = sent or [await world.share(await world.result(), institution) for _ in range(3)]
@@ -373,7 +376,7 @@ async def test_stream_that_was_never_read_resumes_from_where_it_was_opened_and_n
     """N6: a dashboard of today must not be told the events of all years."""
     await write(viewer, uuid4())
     await settled()
-    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, None)) as events:
+    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, Bookmark(None))) as events:
         following = asyncio.ensure_future(anext(events))
         await until(lambda: hub.open_streams == 1)
         subscriber = next(iter(hub._topics[key_of(viewer)].subscribers))
@@ -402,7 +405,7 @@ async def test_session_that_ends_while_past_events_are_told_ends_the_stream(
     """O3, A10: coming back after a year takes long; log-out must not wait for it."""
     await burst(viewer, 3 * QUEUE)
     await settled()
-    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, (0, 0))) as events:
+    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, Bookmark((0, 0)))) as events:
         await anext(events)
         await sessions.log_out(viewer, everywhere=False)
         await asyncio.sleep(CHECK_SECONDS + 0.2)
@@ -419,7 +422,7 @@ async def test_inbox_and_stream_overlap_rather_than_leave_a_gap_while_an_older_o
         share = await world.share(await world.result(), institution)
         inbox = await inboxes.page(viewer, Place(first=10))
         assert [row["share_id"] for row in inbox.page.rows] == [share]
-    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, (inbox.position, 0))) as events:
+    async with asyncio.timeout(60), aclosing(journal.follow(viewer, hub, Bookmark((inbox.position, 0)))) as events:
         behind = await event_ids()
         assert [behind[(await anext(events)).cursor] for _ in range(2)] == [still_open, share]
 
@@ -429,5 +432,5 @@ async def test_only_verifiers_follow(viewer: Viewer, hub: Hub[JournalEvent], wor
     candidate = await world.candidate()
     for kind, owner, refusal in ((Kind.ANONYMOUS, None, NotLoggedIn), (Kind.CANDIDATE, candidate.id, NotAllowed)):
         with pytest.raises(refusal):
-            await anext(journal.follow(world.viewer(kind, owner), hub, None))
+            await anext(journal.follow(world.viewer(kind, owner), hub, Bookmark(None)))
     assert hub.open_streams == 0

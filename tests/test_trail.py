@@ -1,6 +1,7 @@
 """The trail: nobody but the candidate is shown a candidate's data without leaving an entry first (G1)."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -32,12 +33,14 @@ from tests.events import events
 from tests.printed import fields_of, implements, members_of, printed
 from tests.scene import WAYS, Asker, Said, scene_of, told_by
 from tests.selecting import given
+from tests.served import until
 from tests.world import PASSWORD, World, gid
 
 INBOX = "{ inbox { edges { node { id result { id headline } candidate { id name } } } } }"
 OPEN = """mutation ($input: OpenShareInput!) { openShare(input: $input) {
     __typename ... on ShareOpened { share { status result { headline } } } } }"""
 NEW_SHARES = "subscription { newShares { share { id result { headline } } } }"
+FROM_NOW = "subscription { newShares { share { result { headline } } } }"
 LATER = 'subscription { newShares(after: "0.0") { share { result { headline } } } }'
 
 
@@ -247,12 +250,17 @@ async def test_no_score_name_or_secret_stands_in_the_trail(app: Starlette, clien
 
 @asynccontextmanager
 async def broken_trail() -> AsyncIterator[None]:
-    """Nothing can be written to the trail inside the block."""
-    await database.rows("ALTER TABLE trail ADD CONSTRAINT broken CHECK (path = 'nothing') NOT VALID")
+    """Nothing that others than candidates are shown can be written to the trail inside the block."""
+    await database.rows("ALTER TABLE trail ADD CONSTRAINT broken CHECK (viewer_kind = 'candidate') NOT VALID")
     try:
         yield
     finally:
         await database.rows("ALTER TABLE trail DROP CONSTRAINT broken")
+
+
+async def has_failed(logged: io.StringIO, times: int) -> None:
+    """Wait until so many entries could not be written."""
+    await until(lambda: logged.getvalue().count("trail.not_written") >= times)
 
 
 async def test_no_data_leaves_when_the_trail_cannot_be_written(office: Office, world: World) -> None:
@@ -267,28 +275,44 @@ async def test_no_data_leaves_when_the_trail_cannot_be_written(office: Office, w
     assert (await office.client.ask(INBOX))["inbox"]["edges"]
 
 
-async def test_no_event_leaves_when_the_trail_cannot_be_written(app: Starlette, office: Office, world: World) -> None:
-    await world.share(await world.result(), office.institution)
-    async with broken_trail(), events(app, LATER, {}, office.client.token) as stream:
-        told = await stream.next()
-        assert told is not None
-        assert [error["extensions"]["code"] for error in told["errors"]] == ["SERVICE_UNAVAILABLE"]
-        assert "data" not in told
-        assert await stream.next() is None
-
-
-async def test_no_event_leaves_over_a_socket_when_the_trail_cannot_be_written(
-    settings: Settings, clean: None, clock: ControlledClock, world: World
+async def test_event_waits_until_the_trail_can_be_written_and_is_then_told_whole_and_once(
+    app: Starlette, office: Office, world: World, logged: io.StringIO
 ) -> None:
+    """G1, N6."""
+    results = [await world.result() for _ in range(2)]
+    await world.share(results[0], office.institution)
+    async with AsyncExitStack() as stack:
+        async with broken_trail():
+            stream = await stack.enter_async_context(events(app, LATER, {}, office.client.token))
+            await has_failed(logged, 3)
+        first = await stream.next()
+        await world.share(results[1], office.institution)
+        second = await stream.next()
+    assert all(told and "errors" not in told and told["data"]["newShares"] for told in (first, second))
+    assert [entry["results"] for entry in await entries()] == [[result.id] for result in results]
+
+
+async def test_event_of_a_stream_without_a_cursor_is_not_lost_while_the_trail_cannot_be_written(
+    settings: Settings, clean: None, clock: ControlledClock, world: World, logged: io.StringIO
+) -> None:
+    """G1, N6: its very first; and the socket answers meanwhile, and lets a stream that waits be ended."""
     async with standing(settings, clock) as door:
         institution = await world.institution()
         token = await world.token(await world.verifier(institution))
-        await world.share(await world.result(), institution)
-        async with broken_trail(), door.opened({"authorization": f"Bearer {token}"}) as socket:
-            await socket.subscribe("a", LATER)
+        async with door.opened({"authorization": f"Bearer {token}"}) as socket:
+            for id in ("a", "b"):
+                await socket.subscribe(id, FROM_NOW)
+            await until(lambda: door.services.hub.open_streams == 2)
+            async with broken_trail():
+                await world.share(await world.result(), institution)
+                await has_failed(logged, 4)
+                assert await socket.pongs()
+                await socket.say({"type": "complete", "id": "a"})
+                await until(lambda: len(door.services.streams) == 1)
             told = await socket.hear()
-            assert (told["type"], told["payload"][0]["extensions"]["code"]) == ("error", "SERVICE_UNAVAILABLE")
+            assert (told["type"], told["id"], "errors" in told["payload"]) == ("next", "b", False)
             assert await socket.pongs()
+            assert len(await entries()) == 1
 
 
 async def test_each_dashboard_leaves_its_own_entry_before_it_is_told(

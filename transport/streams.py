@@ -2,19 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from graphql import GraphQLError
 from starlette.responses import Response, StreamingResponse
-from strawberry.types.graphql import OperationType
 
 from errors import Unavailable
-from schema.build import schema
 from schema.context import Context
-from schema.extensions import AWAY
+from transport import subscriptions
 from transport.allowances import headers
 from transport.gates import asker
 from transport.negotiation import EVENTS, MULTIPART, VARY
@@ -55,7 +52,10 @@ FRAMINGS = {EVENTS: SERVER_SENT_EVENTS, MULTIPART: APOLLO_MULTIPART}
 
 
 def response(operation: Operation, context: Context, services: Services, wanted: str) -> StreamingResponse:
-    """The operation's results as a stream; it breaks off without its end when the process goes down. Raises TooMany."""
+    """The operation's results as a stream. Raises TooMany.
+
+    When the process goes down, or the database stays away, it breaks off without its end: clients come back from that.
+    """
     services.streams.check(asker(context.viewer))
     framing = FRAMINGS[wanted]
     written = _written(_results(operation, context), framing, services.draining)
@@ -73,30 +73,15 @@ def told(result: dict[str, Any], wanted: str, limits: Mapping[str, str] | None =
 
 async def _counted(written: AsyncGenerator[bytes, None], context: Context, services: Services) -> AsyncIterator[bytes]:
     """The stream, counted among those of its viewer while it is open."""
-    with services.streams.passing(asker(context.viewer)):
+    with services.streams.passing(asker(context.viewer)), suppress(Unavailable):
         async with aclosing(written):
             async for piece in written:
                 yield piece
 
 
 async def _results(operation: Operation, context: Context) -> AsyncGenerator[dict[str, Any], None]:
-    asked = operation.asked
-    source = await schema.stream(
-        asked.query,
-        variable_values=asked.variables,
-        context_value=context,
-        operation_name=asked.operation_name,
-        operation_extensions=asked.extensions,
-        allowed_operation_types=[OperationType.SUBSCRIPTION],
-    )
-    async with aclosing(source):
-        async for result in source:
-            try:
-                await context.settle()
-            except Unavailable:
-                away = GraphQLError(AWAY, extensions={"code": "SERVICE_UNAVAILABLE", "requestId": context.request_id})
-                yield {"errors": [away.formatted]}
-                return
+    async with aclosing(subscriptions.results(operation, context)) as results:
+        async for result in results:
             yield formatted(result)
 
 

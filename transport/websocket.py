@@ -27,7 +27,6 @@ from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Operation as Running
-from strawberry.types.graphql import OperationType as Allowed
 from strawberry.types.unset import UNSET
 
 import errors
@@ -37,7 +36,7 @@ from models.viewer import Kind
 from schema.build import schema
 from schema.context import Context
 from schema.extensions import AWAY, presented
-from transport import asking, requests
+from transport import asking, requests, subscriptions
 from transport.allowances import facts, headers_of_gate
 from transport.gates import TooMany, asker
 from transport.http import may_introspect, refused, request_id, said
@@ -147,10 +146,9 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         except AllowanceUsedUp as error:
             await self._refuse(operation, said(self.context.request, error), "ALLOWANCE_USED_UP", facts(error))
         except errors.Unavailable:
-            await self._end_with(operation, GraphQLError(AWAY, extensions={"code": "SERVICE_UNAVAILABLE"}))
+            await self._send_away(AWAY)
         except WebSocketDisconnected:
-            with contextlib.suppress(Exception):  # gone, and nobody is left to tell; or told once it reads again
-                await self.websocket.close(1013, "Not read fast enough")
+            await self._send_away("Not read fast enough")
         except Exception as error:
             await self._end_with(operation, GraphQLError("", original_error=error))
 
@@ -162,27 +160,24 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         known = checked(asked, may_introspect(self.context.request, services.settings))
         if known.type is not OperationType.SUBSCRIPTION:
             raise BadRequest(400, "Only subscriptions run over WebSocket; send queries and mutations by POST.")
-        context = await self.context.context(known)
+        context = await subscriptions.waited_for(lambda: self.context.context(known))
         with services.streams.passing(asker(context.viewer)):
             await self._tell(operation, known, context)
 
     async def _tell(self, operation: Running[Any, None], known: Operation, context: Context) -> None:
-        source = await self.schema.stream(
-            known.asked.query,
-            variable_values=known.asked.variables,
-            context_value=context,
-            operation_name=known.asked.operation_name,
-            allowed_operation_types=[Allowed.SUBSCRIPTION],
-        )
-        async with contextlib.aclosing(source):
-            async for result in source:
-                await context.settle()
+        async with contextlib.aclosing(subscriptions.results(known, context)) as results:
+            async for result in results:
                 if is_request_error(result):
                     await self._end(operation, [error.formatted for error in getattr(result, "errors", None) or []])
                     return
                 message: Any = {"id": operation.id, "type": "next", "payload": formatted(result)}
                 await operation.send_operation_message(message)
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
+
+    async def _send_away(self, reason: str) -> None:
+        """Close the socket by the code from which clients come back: after an `error` they would wait for ever."""
+        with contextlib.suppress(Exception):  # gone, and nobody is left to tell; or told once it reads again
+            await self.websocket.close(1013, reason)
 
     async def _end_with(self, operation: Running[Any, None], error: GraphQLError) -> None:
         production = self.context.services.settings.production
