@@ -5,7 +5,7 @@ from uuid import UUID
 
 from engine import database, hashing
 from engine.database import Row
-from errors import InvalidInput, NotLoggedIn, Problem, WrongPassword
+from errors import InvalidInput, NotAllowed, NotLoggedIn, Problem, WrongPassword
 from models.base import required
 from models.passwords import LONGEST, forms_of_name, is_personal, password_problems
 from models.viewer import Kind, Viewer
@@ -45,10 +45,12 @@ def _personal(kind: Kind, owner: Row) -> list[str]:
 async def change(viewer: Viewer, old: str, password: str, again: str) -> int:
     """Set a new password in place of the old one, and end all other sessions; tells how many (A9).
 
-    Raises NotLoggedIn, InvalidInput, WrongPassword, LoginLocked or TooManyTries.
+    Raises NotLoggedIn, NotAllowed, InvalidInput, WrongPassword, LoginLocked or TooManyTries.
     """
     if viewer.id is None:
         raise NotLoggedIn
+    if viewer.kind is Kind.KEY:
+        raise NotAllowed
     await check(viewer.kind, viewer.id, password, again)
     account = await sessions.prove(viewer, old)
     password_hash = await hashing.hash_password(password)

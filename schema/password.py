@@ -10,7 +10,15 @@ from schema.arguments import Input
 from schema.candidate import PasswordResetRequested
 from schema.context import Info
 from schema.costs import HASHING, HASHING_TWICE
-from schema.refusals import InvalidInput, LinkNotValid, LoginLocked, NotLoggedIn, TooManyTries, WrongPassword
+from schema.refusals import (
+    InvalidInput,
+    LinkNotValid,
+    LoginLocked,
+    NotAllowed,
+    NotLoggedIn,
+    TooManyTries,
+    WrongPassword,
+)
 
 
 @strawberry.input(description="A new password in place of the old one.")
@@ -29,7 +37,7 @@ class PasswordChanged:
 
 
 ChangePasswordPayload = Annotated[
-    PasswordChanged | NotLoggedIn | InvalidInput | WrongPassword | LoginLocked | TooManyTries,
+    PasswordChanged | NotLoggedIn | NotAllowed | InvalidInput | WrongPassword | LoginLocked | TooManyTries,
     strawberry.union("ChangePasswordPayload", description="That it was changed, or why not."),
 ]
 
