@@ -299,6 +299,30 @@ class TemplateChangedMeanwhile(Refusal):
         self.version = version
 
 
+class DownloadNotFound(Refusal):
+    message = "There is no such download in your organisation."
+
+
+class NothingToDownload(Refusal):
+    """None of the results that were chosen can be downloaded (D1); how many there are, by the reason why not."""
+
+    message = "None of these results can be downloaded."
+
+    def __init__(self, not_allowed: int, without_statement: int) -> None:
+        super().__init__()
+        self.not_allowed = not_allowed
+        self.without_statement = without_statement
+
+
+class DownloadsStillRunning(Refusal):
+    """So many large downloads of one institution are still being made, and no more are at one time."""
+
+    def __init__(self, running: int) -> None:
+        told = "{running} large downloads of your organisation are still being made: wait until one is ready."
+        super().__init__(Sentence.of(told, running=running))
+        self.running = running
+
+
 class Unavailable(Exception):
     """The database cannot be reached at this moment. Lost in a commit, nobody knows whether it was made."""
 
@@ -361,6 +385,10 @@ class NotWritable(Exception):
             return Sentence.of(told, row=cell.row, candidate=cell.candidate, column=cell.column)
         told = "Result {row} ({candidate}), {column}: {signs}."
         return Sentence.of(told, row=cell.row, candidate=cell.candidate, column=cell.column, signs=cell.signs)
+
+
+class FileEnded(Exception):
+    """A file that its viewer may know of is not given any more; the message says why and what to do."""
 
 
 class SlowSubscriber(Exception):

@@ -29,6 +29,8 @@ FONTS = (
     "noto_cjk_sans_jp_bold",
 )
 OWN_FONTS = Path(__file__).with_name("fonts")  # of scripts that no package of ours has
+# What templates have in common beside that which all have.
+SHARED = {"statement": ("statement_page",), "statements": ("statement_page",)}
 STANDARD: Literal["a-2b"] = "a-2b"  # PDF/A: everything that is needed to show it in fifty years is inside
 MISSING_SIGN = re.compile(r'the text `"(.+)"` could not be displayed', re.DOTALL)
 ESCAPED = re.compile(r"\\u\{([0-9a-f]+)\}")
@@ -93,5 +95,6 @@ def _folder(package: str) -> Path:
 
 @cache
 def _source(template: str) -> bytes:
-    """A template after what all templates share; typst reads no file, so there is none that facts could lead to."""
-    return (TEMPLATES / "common.typ").read_bytes() + b"\n" + (TEMPLATES / f"{template}.typ").read_bytes()
+    """A template after what it shares with others; typst reads no file, so there is none that facts could lead to."""
+    parts = ["common", *SHARED.get(template, ()), template]
+    return b"\n".join((TEMPLATES / f"{part}.typ").read_bytes() for part in parts)

@@ -58,6 +58,23 @@ STATEMENT = {
     },
 }
 
+STATEMENTS = {  # several in one file
+    "en": {
+        "title": "Statements of Results",
+        "count": "Statements",
+        "name": "Candidate",
+        "on_page": "Page",
+        "made": "Ordered on {day}",
+    },
+    "ja": {
+        "title": "結果ステートメント一覧",
+        "count": "件数",
+        "name": "受検者",
+        "on_page": "ページ",
+        "made": "申込日 {day}",
+    },
+}
+
 OUTCOMES = {  # those without a grade, in place of a headline (R6)
     "FAIL": {"en": "Fail", "ja": "不合格 (Fail)"},
     "ABSENT_FROM_PART": {"en": "Absent from part (X)", "ja": "一部欠席 (X)"},

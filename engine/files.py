@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
@@ -16,9 +17,13 @@ from obstore.store import LocalStore, ObjectStore, S3Store
 
 from errors import Unavailable
 
+if TYPE_CHECKING:
+    from obstore import GetResult
+
 log = structlog.get_logger()
 
 PATIENCE = timedelta(seconds=10)
+PIECE = 256 * 1024
 
 _store: ObjectStore | None = None
 
@@ -52,6 +57,28 @@ async def put(name: str, content: bytes) -> None:
     """Keep a file. Raises Unavailable."""
     with _reached():
         await _opened().put_async(name, content)
+
+
+async def put_pieces(name: str, pieces: Iterator[bytes]) -> None:
+    """Keep a file that comes in pieces, which a thread of the store's takes one after the other. Raises Unavailable."""
+    with _reached():
+        await _opened().put_async(name, pieces)
+
+
+async def pieces(name: str) -> AsyncIterator[bytes] | None:
+    """What a file holds, piece by piece, or None if there is none. Raises Unavailable, later too."""
+    with _reached():
+        try:
+            found = await _opened().get_async(name)
+        except FileNotFoundError:
+            return None
+    return _read(found)
+
+
+async def _read(found: "GetResult") -> AsyncIterator[bytes]:
+    with _reached():
+        async for some in found.stream(min_chunk_size=PIECE):
+            yield bytes(some)
 
 
 async def get(name: str) -> bytes | None:

@@ -42,16 +42,26 @@ def id_in(purpose: str, token: str) -> UUID | None:
     return id if hmac.compare_digest(sealed_id(purpose, id), token) else None
 
 
+def box(purpose: str) -> AESGCM:
+    """What locks things of this purpose, and opens them; each needs a nonce of its own."""
+    return AESGCM(seal("locked", purpose))
+
+
+def new_nonce() -> bytes:
+    """A nonce, by chance."""
+    return secrets.token_bytes(NONCE)
+
+
 def locked(purpose: str, name: str, content: bytes) -> bytes:
     """The content as only a holder of the key can read it, under this name (AES-256-GCM)."""
-    nonce = secrets.token_bytes(NONCE)
-    return nonce + AESGCM(seal("locked", purpose)).encrypt(nonce, content, f"{purpose}:{name}".encode())
+    nonce = new_nonce()
+    return nonce + box(purpose).encrypt(nonce, content, f"{purpose}:{name}".encode())
 
 
 def unlocked(purpose: str, name: str, content: bytes) -> bytes | None:
     """What was locked under this name; None for anything that we did not lock, or under another one."""
     try:
-        return AESGCM(seal("locked", purpose)).decrypt(content[:NONCE], content[NONCE:], f"{purpose}:{name}".encode())
+        return box(purpose).decrypt(content[:NONCE], content[NONCE:], f"{purpose}:{name}".encode())
     except (InvalidTag, ValueError):
         return None
 

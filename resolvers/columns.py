@@ -86,6 +86,17 @@ TEMPLATE = """
     download_template.format, download_template.columns, download_template.delimiter, download_template.encoding,
     download_template.date_format, download_template.header, download_template.version AS template_version"""
 
+DOWNLOAD = """
+    download.id AS download_id, download.institution_id, download.verifier_id, download.key_id, download.repeated_id,
+    download.status AS download_status, download.format, download.template, download.rows, download.done,
+    download.asked_at, download.ready_at, download.size, download.digest, download.failure, download.file,
+    download.ends_at, download.not_allowed, download.without_statement, download.gone,
+    coalesce(verifier_user.name, api_key.name) AS asked_by"""
+
+DOWNLOAD_JOINS = """
+    LEFT JOIN verifier_user ON verifier_user.id = download.verifier_id
+    LEFT JOIN api_key ON api_key.id = download.key_id"""
+
 LETTER = """
     letter.id AS letter_id, letter.kind AS letter_kind, letter.address, letter.language AS letter_language,
     letter.candidate_id, letter.verifier_id, letter.written_at, letter.tries, letter.last_error, letter.sent_at,

@@ -34,6 +34,7 @@ class File:
     body: bytes | AsyncIterator[bytes]
     size: int
     inline: bool = False  # shown in the page rather than saved
+    etag: str = ""  # what tells these bytes from all others, where they are known to stay
 
 
 # The viewer of this moment, the row's key, and what else the address says (a language, a version).

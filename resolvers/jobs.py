@@ -10,6 +10,7 @@ from engine.clock import Clock
 from engine.jobs import Job, Schedule
 from resolvers import (
     corrections,
+    download_jobs,
     inboxes,
     letters,
     list_checks,
@@ -33,6 +34,7 @@ SCHEDULES = [
     Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
     Schedule("purge", "17 3 * * *", purges.purge),
     Schedule("purge forgotten photos", "37 3 * * *", photos.purge),
+    Schedule("purge downloads", "57 3 * * *", download_jobs.give_up),
     Schedule("purge lists", "47 3 * * *", list_checks.purge),
 ]
 
@@ -51,5 +53,6 @@ def jobs(send: letters.Send, public_url: str, mail_seconds: float, clock: Clock)
         Job(notices.LOCKED, notices.write_of_lock),
         Job(password_links.FORGOTTEN, password_links.write_reset),
         Job(photos.DELETE, photos.delete),
+        Job(download_jobs.JOB, partial(download_jobs.work, clock)),
         Job(list_checks.JOB, partial(list_checks.work, clock)),
     ]

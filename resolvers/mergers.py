@@ -168,6 +168,10 @@ REST = (
     "UPDATE institution SET parent_id = NULL WHERE id = :into_id AND parent_id = :duplicate_id",
     "UPDATE institution SET parent_id = :into_id WHERE parent_id = :duplicate_id",
     "UPDATE institution SET merged_into_id = :into_id WHERE merged_into_id = :duplicate_id",
+    "UPDATE download SET institution_id = :into_id WHERE institution_id = :duplicate_id",
+    """UPDATE download_row SET share_id = share.merged_into_id FROM share
+       WHERE share.id = download_row.share_id AND share.merged_into_id IS NOT NULL
+       AND share.institution_id = :duplicate_id""",
     "UPDATE list_check SET institution_id = :into_id WHERE institution_id = :duplicate_id",
     """UPDATE download_template SET institution_id = :into_id, name = CASE WHEN EXISTS (
            SELECT 1 FROM download_template AS own

@@ -24,12 +24,14 @@ from resolvers.reading import Source
 PDF = "application/pdf"
 LINKEDIN = "https://www.linkedin.com/profile/add"
 
+FORMER_ENDED_AT = """(SELECT former.ended_at FROM result_version AS former
+    WHERE former.result_id = result.id AND former.version = result.version - 1) AS former_ended_at"""
+
 # A result with its candidate's name, and when the version before it ended.
 SOURCE = Source(
     Result,
     f"""SELECT {columns.RESULT}, {columns.SCOPE}, candidate.given_name, candidate.family_name, candidate.native_name,
-               (SELECT former.ended_at FROM result_version AS former
-                WHERE former.result_id = result.id AND former.version = result.version - 1) AS former_ended_at
+               {FORMER_ENDED_AT}
         FROM result {columns.RESULT_JOINS} JOIN candidate ON candidate.id = entry.candidate_id {columns.SCOPE_JOIN}""",
     "result.id",
     "result_id",
@@ -38,7 +40,7 @@ SOURCE = Source(
 
 def link(viewer: Viewer, row: Row, language: str) -> Link | None:
     """The address of the statement of a result, from a row with its columns and scope; None where there is none."""
-    if office().signer is None or viewer.session_id is None or not _is_issued(row, viewer):
+    if office().signer is None or viewer.session_id is None or not is_issued(row, viewer):
         return None
     return files.link(viewer, "statement", row["result_id"], language)
 
@@ -60,10 +62,10 @@ async def file(viewer: Viewer, result_id: UUID, language: str) -> File | None:
 
 async def _row(viewer: Viewer, result_id: UUID) -> Row | None:
     row = (await SOURCE.by_ids(viewer, [result_id])).get(result_id)
-    return row if row is not None and _is_issued(row, viewer) else None
+    return row if row is not None and is_issued(row, viewer) else None
 
 
-def _is_issued(row: Row, viewer: Viewer) -> bool:
+def is_issued(row: Row, viewer: Viewer) -> bool:
     """Whether the result stands, and its share lets this viewer have all of it; a statement is never half of one.
 
     Of an institution's users, those who may read and nothing else take no files away; a key needs scopes for all of it.

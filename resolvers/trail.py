@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 OF_ROW = itemgetter("candidate_id", "result_id", "version")
 HOLDING = (TrailAct.READ, TrailAct.OPENED, TrailAct.LOOKED_UP, TrailAct.DOWNLOADED, TrailAct.PULLED)
+MOST_IN_AN_ENTRY = 1000  # results
 COLUMNS = """chain, act, at, viewer_kind, viewer_id, institution_id, candidates, results, versions,
     path, address, request_id, purpose"""
 INSERT = f"""
@@ -78,6 +79,20 @@ async def note_look_up(viewer: Viewer, about: Iterable[About], purpose: str, ask
         viewer.visit.noted.add(one)
     path = f"{viewer.visit.path}: {missed} of {asked} not matched"
     await _insert([_entry(viewer, TrailAct.LOOKED_UP, told, purpose) | {"path": path}])
+
+
+async def note_download(viewer: Viewer, download_id: UUID) -> None:
+    """Write that this viewer takes the file of a download away: what it shows, by one statement, some an entry."""
+    await database.rows(
+        f"""INSERT INTO trail ({COLUMNS})
+            SELECT :chain::uuid, :act, :at::timestamptz, :viewer_kind, :viewer_id::uuid, :institution_id::uuid,
+                   array_agg(DISTINCT share.candidate_id), array_agg(download_row.result_id),
+                   array_agg(download_row.version), :path, :address, :request_id, :purpose
+            FROM download_row JOIN share ON share.id = download_row.share_id
+            WHERE download_row.download_id = :download_id GROUP BY download_row.place / {MOST_IN_AN_ENTRY}""",
+        download_id=download_id,
+        **_entry(viewer, TrailAct.DOWNLOADED, Shown()),
+    )
 
 
 async def page(viewer: Viewer, select: str, order: str, first: int, named: Mapping[str, Any]) -> list[Row]:

@@ -12,10 +12,11 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from errors import NotPrintable, Unavailable
+from engine.languages import told
+from errors import FileEnded, NotPrintable, Unavailable
 from models.viewer import Kind, Viewer
 from models.visit import Visit
-from resolvers import exports, files, list_checks, photos, statements
+from resolvers import download_files, exports, files, list_checks, photos, statements
 from resolvers.files import File, Serve
 from transport.gates import Gate, TooMany
 from transport.gates import asker as counted_as
@@ -42,6 +43,7 @@ They have most scripts of today, but not the rarest kanji, emoji and scripts of 
 SERVED: dict[str, Serve] = {
     "statement": statements.file,
     photos.SHOWN: photos.file,
+    download_files.KIND: download_files.file,
     exports.KIND: exports.file,
     list_checks.CHECKED: list_checks.file,
 }
@@ -65,6 +67,8 @@ async def serve_file(request: Request) -> Response:
     except NotPrintable as error:
         log.error("file.not_printable", kind=kind, signs=error.codes)  # not the name that they are in
         return PlainTextResponse(NOT_PRINTABLE.format(signs=error.signs, codes=error.codes), 422, NO_STORE)
+    except FileEnded as ended:
+        return PlainTextResponse(f"{ended}\n{told(str(ended), 'ja')}\n", 410, NO_STORE)
     return _response(file) if file else PlainTextResponse(GONE, 404, NO_STORE)
 
 
@@ -86,6 +90,8 @@ def asker(request: Request, services: Services, kind: str) -> Viewer:
 
 def _response(file: File) -> Response:
     headers = NO_STORE | {"Content-Disposition": _disposition(file), "Content-Length": str(file.size)}
+    if file.etag:
+        headers["ETag"] = f'"{file.etag}"'
     if isinstance(file.body, AsyncIterator):
         return StreamingResponse(file.body, headers=headers, media_type=file.media_type)
     return Response(file.body, headers=headers, media_type=file.media_type)
