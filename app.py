@@ -22,6 +22,7 @@ from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
 from settings import Settings
 from transport import pages
+from transport.developers import routes as developers
 from transport.files import serve_file
 from transport.health import healthz, readyz
 from transport.http import GraphQLOverHTTP
@@ -54,6 +55,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
             Route("/files/new-list/{token}", take_list, methods=["PUT"]),
             Route("/files/{kind}/{token}", serve_file, methods=["GET"]),
             *pages.routes(),
+            *developers.routes(),
         ],
         middleware=_middleware(settings),
         lifespan=_lifespan,

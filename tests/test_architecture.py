@@ -50,7 +50,7 @@ KNOWN_TO = {
     "tortoise": {"models", "engine", "migrations"},
     "aiosmtplib": {"mailers"},
     "dkim": {"mailers"},
-    "jinja2": {"mailers"},
+    "jinja2": {"mailers", "transport"},
     "argon2": {"engine"},
     "PIL": {"engine"},
     "typst": {"documents"},

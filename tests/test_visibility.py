@@ -44,6 +44,11 @@ PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-em
     "/results",
     "/apply",
     "/find",
+    "/developers",
+    "/developers/{page}",
+    "/developers/explorer",
+    "/developers/schema.graphql",  # test_explorer.py
+    "/developers/schema.json",
     "/set-password",
     "/unsubscribe/{token:path}",
     "/files/{kind}/{token}",  # its situations are in test_files.py and test_photos.py

@@ -1,0 +1,423 @@
+"""The developers' pages: all of the schema is on them, and every example runs as it is printed (P4)."""
+
+import asyncio
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from graphql import FieldNode, OperationDefinitionNode, parse, validate
+
+from engine import database, keys
+from engine.clock import system_clock
+from models.scope import Scope
+from schema.build import schema
+from tests.client import Client
+from tests.conftest import copy_of_template, with_name
+from tests.node import OLDEST_NODE
+from tests.printed import fields_of, implements, named_types, payload_of
+from tests.served import Served
+from tests.showing import Cast, Filled, in_place
+from tests.world import World
+from transport.developers.codes import CODES
+from transport.developers.examples import FOLDER, WHO, YOURS, examples, read, scopes_of
+from transport.developers.operations import GROUPS, OF_GATEWAYS, operations, roots
+from transport.developers.programs import CREDENTIAL, PROGRAMS
+
+PAGES = ["/developers", *(f"/developers/{group.slug}" for group in GROUPS), "/developers/types"]
+PROGRAM = re.compile(r'<pre [^>]*data-operation="(\w+)" data-language="(\w+)"><code>(.*?)</code></pre>', re.DOTALL)
+RUN_SECONDS = 180
+NO_PROXY = {"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent"}
+STREAMS = [name for name, one in examples().items() if one.is_stream]
+
+PYTHON_RUNNER = """
+import contextlib, io, json, os, sys, traceback
+def said(program, token):
+    os.environ["SEISEKI_TOKEN"] = token
+    with contextlib.redirect_stdout(io.StringIO()) as written:
+        try:
+            exec(compile(program, "example", "exec"), {"__name__": "__main__"})
+        except Exception:
+            traceback.print_exc(file=written)
+    return written.getvalue()
+print(json.dumps({name: said(*one) for name, one in json.load(sys.stdin).items()}))
+"""
+NODE_RUNNER = """
+import { readFileSync } from "node:fs";
+const answers = {};
+const log = console.log;
+for (const [name, [program, token]] of Object.entries(JSON.parse(readFileSync(0, "utf8")))) {
+  process.env.SEISEKI_TOKEN = token;
+  const said = [];
+  console.log = (...words) => said.push(words.join(" "));
+  try {
+    await import(`data:text/javascript,${encodeURIComponent(program)}`);
+  } catch (error) {
+    said.push(String(error.stack));
+  }
+  answers[name] = said.join("\\n");
+}
+log(JSON.stringify(answers));
+"""
+
+# ---- what is on the pages
+
+
+def test_every_operation_has_an_example_and_every_example_its_operation() -> None:
+    """A new operation stays off the page, and this fails, until there is a file for it in the folder of examples."""
+    assert set(examples()) == set(roots())
+    assert {path.suffix for path in FOLDER.iterdir()} == {".graphql"}
+
+
+def test_every_operation_stands_on_one_page() -> None:
+    shown = [one.name for group in GROUPS for one in group.operations]
+    assert sorted(shown) == sorted(roots())
+
+
+@pytest.mark.parametrize("name", examples())
+def test_an_example_is_in_the_schema_and_asks_its_operation_for_something(name: str) -> None:
+    example = examples()[name]
+    document = parse(example.document)
+    assert validate(schema._schema, document) == []
+    [operation] = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    assert operation.operation.value == roots()[name][0]
+    [asked] = operation.selection_set.selections
+    assert isinstance(asked, FieldNode)
+    assert asked.name.value == name
+    assert re.search(r"\{[^{}]*\b(?!__typename|message)\w+", example.document.partition(name)[2])
+    assert example.document.isascii()
+    assert not re.search(r"`|\$\{|\\|\"\"\"", example.document)  # would end the text it stands in, in a program
+
+
+@pytest.mark.parametrize("mutation", fields_of("Mutation"))
+def test_an_example_of_a_mutation_tells_its_success_from_every_refusal(mutation: str) -> None:
+    example = examples()[mutation]
+    [success] = [one.name for one in payload_of(mutation).types if not implements(one, "Refusal")]
+    assert example.answers == success
+    assert "__typename" in example.document
+    assert "... on Refusal { message }" in example.document or len(payload_of(mutation).types) == 1
+
+
+def test_a_file_that_is_not_written_as_examples_are_is_named() -> None:
+    for text in ("{ exams { code } }", "# who: emperor\n{ exams { code } }"):
+        with pytest.raises(ValueError, match="The example of exams"):
+            read("exams", text)
+
+
+def test_every_word_that_is_left_to_the_reader_is_explained_and_used() -> None:
+    used = [word for one in examples().values() for word in re.findall(r'"([A-Z][A-Z_]*)"', json.dumps(one.variables))]
+    enums = {value for type_ in named_types().values() for value in getattr(type_, "values", ())}
+    exams = {"C1_ADVANCED", "B2_FIRST", "JP"}
+    assert {word for word in used if word not in enums and word not in exams and len(word) > 2} == set(YOURS)
+
+
+async def test_every_page_is_whole_without_a_script_and_loads_nothing_from_elsewhere(client: Client) -> None:
+    for address in PAGES:
+        page = await client.http.get(address)
+        assert page.status_code == 200
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert not re.search(r"<script|<style|\sstyle=|\son\w+=|<img|<iframe", page.text)
+        parts = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text)
+        assert parts == ["/pages/page.css", "/pages/developers.css"]
+        assert '<html lang="en">' in page.text
+        assert 'name="viewport"' in page.text
+
+
+async def test_every_link_of_the_pages_leads_somewhere(client: Client) -> None:
+    texts = {address: (await client.http.get(address)).text for address in PAGES}
+    known = {address: set(re.findall(r'\sid="([^"]+)"', text)) for address, text in texts.items()}
+    for address, text in texts.items():
+        for target in set(re.findall(r'<a [^>]*href="([^"]+)"', text)):
+            page, _, anchor = target.partition("#")
+            page = page or address
+            if page.startswith("https://"):
+                continue  # of somebody else: a link, and nothing that is loaded
+            if page in known:
+                assert not anchor or anchor in known[page], f"{address}: {target}"
+            else:
+                assert (await client.http.get(page)).status_code in (200, 307), f"{address}: {target}"
+
+
+async def test_every_operation_is_told_whole(client: Client) -> None:
+    """Its description, what it takes, each refusal, and a program in each language."""
+    for group in GROUPS:
+        page = html.unescape(re.sub(r"<[^>]+>", "", (await client.http.get(f"/developers/{group.slug}")).text))
+        for operation in group.operations:
+            assert operation.description.replace("`", "") in page, operation.name
+            for type_ in operation.refusals:
+                assert (type_.description or "?").replace("`", "") in page, operation.name
+            given = operation.input.fields if operation.input else operation.field.args
+            for name, one in given.items():
+                assert (one.description or "").replace("`", "") in page, f"{operation.name}({name}:)"
+
+
+async def test_every_type_is_told_whole_under_an_anchor_of_its_name(client: Client) -> None:
+    page = (await client.http.get("/developers/types")).text
+    words = html.unescape(re.sub(r"<[^>]+>", "", page))
+    for name, type_ in named_types().items():
+        if name in ("Query", "Mutation", "Subscription"):
+            continue
+        assert f'id="{name}"' in page
+        inside = {**getattr(type_, "fields", {}), **getattr(type_, "values", {})}
+        for described in (type_, *inside.values()):
+            assert (described.description or "?").replace("`", "") in words, name
+
+
+SAYING_CODES = [*Path("transport").glob("*.py"), *(Path(f"schema/{name}.py") for name in ("extensions", "documents"))]
+NO_CODES = {"TCP_USER_TIMEOUT"}
+
+
+async def test_every_code_of_an_error_is_explained(client: Client) -> None:
+    """Whatever our door and its masking write as a code, found in their text."""
+    words = {word for path in SAYING_CODES for word in re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', path.read_text("utf-8"))}
+    assert len(words & set(CODES)) > 10
+    assert words - NO_CODES - set(CODES) == set()
+    page = (await client.http.get("/developers")).text
+    assert [code for code in CODES if f"<code>{code}</code>" not in page] == []
+
+
+async def test_a_page_is_sent_compressed_and_once_to_whoever_has_it(client: Client) -> None:
+    plain = await client.http.get("/developers/types", headers={"Accept-Encoding": "identity"})
+    packed = await client.http.get("/developers/types", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) * 4 < int(plain.headers["content-length"])
+    assert packed.text == plain.text
+    again = await client.http.get("/developers/types", headers={"If-None-Match": plain.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_a_page_that_is_not_there_is_not_found(client: Client) -> None:
+    for address in ("/developers/nothing", "/developers/", "/developers/types/Share"):
+        assert (await client.http.get(address)).status_code in (404, 307)
+    assert (await client.http.post("/developers")).status_code == 405
+
+
+# ---- every example is run
+
+
+@dataclass
+class Ran:
+    """What is served, the programs of its pages, and what they are filled in with, each by language."""
+
+    served: Served
+    programs: dict[str, dict[str, str]]
+    filled: dict[str, dict[str, Filled]]
+    tokens: dict[str, str]  # of everybody whom examples can name, in one of the worlds; of "anybody" none
+
+    def ready(self, language: str) -> dict[str, tuple[str, str]]:
+        """Each program of a language that ends by itself, with the reader's words in it, and its credential."""
+        return {name: self.one(language, name) for name in self.programs[language] if name not in STREAMS}
+
+    def one(self, language: str, name: str) -> tuple[str, str]:
+        """One of them."""
+        filled = self.filled[language][name]
+        return in_place(self.programs[language][name], filled.words), filled.token
+
+
+@pytest.fixture(scope="module")
+def ran(server_url: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    """The service as a process, and for each language a world of its own on its database."""
+    name = f"developers_{worker_id}"
+    asyncio.run(copy_of_template(server_url, name))
+    served = Served(tmp_path_factory.mktemp("served"), with_name(server_url, name))
+    served.environment["PUBLIC_URL"] = served.url
+    served.start()
+    try:
+        keys.use(b"k" * 32)
+        filled, tokens = asyncio.run(_casts(served))
+        served.ready()
+        yield Ran(served, _printed(served), filled, tokens)
+    finally:
+        served.stop()
+
+
+async def _casts(served: Served) -> tuple[dict[str, dict[str, Filled]], dict[str, str]]:
+    assert served.database_url is not None
+    world = World(system_clock)
+    async with database.opened(served.database_url, pool_size=2, everywhere=False):
+        casts = {language: await Cast.of(world) for language in PROGRAMS}
+        filled = {
+            language: {name: await cast.filled(example) for name, example in examples().items()}
+            for language, cast in casts.items()
+        }
+        return filled, {
+            who: await casts["curl"].token(who) for who in (*WHO, *(f"key {scope.value}" for scope in Scope))
+        }
+
+
+def _printed(served: Served) -> dict[str, dict[str, str]]:
+    """The programs as the pages print them, by language and operation."""
+    programs: dict[str, dict[str, str]] = {language: {} for language in PROGRAMS}
+    with httpx2.Client(base_url=served.url, trust_env=False, timeout=60) as http:
+        for group in GROUPS:
+            for name, language, program in PROGRAM.findall(http.get(f"/developers/{group.slug}").text):
+                programs[language][name] = html.unescape(program)
+    return programs
+
+
+def test_every_page_prints_a_program_for_each_operation_in_each_language(ran: Ran) -> None:
+    assert {language: set(all) for language, all in ran.programs.items()} == {one: set(roots()) for one in PROGRAMS}
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_every_example_is_answered_as_the_page_says(language: str, ran: Ran, tmp_path: Path) -> None:
+    """As printed, with the reader's words and credential; nothing else is imported, installed or set."""
+    answers = RUNNERS[language](ran.ready(language), tmp_path)
+    assert {name: said for name, said in answers.items() if not _is_as_told(name, said)} == {}
+    assert set(answers) == set(roots()) - set(STREAMS)
+
+
+def _is_as_told(name: str, said: str) -> bool:
+    """Whether it is one answer without errors that says something, and of a mutation its success."""
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        return False
+    found = (answer.get("data") or {}).get(name)
+    if "errors" in answer or not _leaves(found):
+        return False
+    return examples()[name].answers in (None, found.get("__typename") if isinstance(found, dict) else None)
+
+
+def _leaves(value: Any, name: str = "") -> int:
+    """How many facts an answer holds."""
+    if isinstance(value, dict):
+        return sum(_leaves(one, key) for key, one in value.items())
+    if isinstance(value, list):
+        return sum(_leaves(one) for one in value)
+    return int(value is not None and name != "__typename")
+
+
+def _by_curl(programs: dict[str, tuple[str, str]], folder: Path) -> dict[str, str]:
+    """One shell for all."""
+    script = "".join(
+        f"export {CREDENTIAL}='{token}'\n{{\n{program}\n}} > {name} 2>&1\n"
+        for name, (program, token) in programs.items()
+    )
+    _run(["sh"], script, folder)
+    return {name: (folder / name).read_text("utf-8") for name in programs}
+
+
+def _by_python(programs: dict[str, tuple[str, str]], folder: Path) -> dict[str, str]:
+    """One interpreter for all, without the service's own packages."""
+    return dict(json.loads(_run([sys.executable, "-I", "-S", "-c", PYTHON_RUNNER], json.dumps(programs), folder)))
+
+
+def _by_node(programs: dict[str, tuple[str, str]], folder: Path) -> dict[str, str]:
+    """One process for all, each program a module of its own."""
+    command = [_node(), "--input-type=module", "-e", NODE_RUNNER]
+    return dict(json.loads(_run(command, json.dumps(programs), folder)))
+
+
+RUNNERS = {"curl": _by_curl, "Python": _by_python, "JavaScript": _by_node}
+
+
+def _node() -> str:
+    node = shutil.which("node")
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout if node else ""
+    numbers = re.match(r"v(\d+)\.(\d+)\.", told)
+    if node is None or numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST_NODE:
+        pytest.skip("NO EXAMPLE IN JAVASCRIPT WAS TRIED (they need Node 20.14): there is none")
+    return node
+
+
+def _run(command: list[str], given: str, folder: Path) -> str:
+    done = subprocess.run(
+        command, input=given, cwd=folder, env=NO_PROXY, capture_output=True, encoding="utf-8", timeout=RUN_SECONDS,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_every_example_of_a_stream_tells_what_comes(language: str, ran: Ran, tmp_path: Path) -> None:
+    commands = {"curl": ["sh"], "Python": [sys.executable, "-I", "-S", "-"]}
+    command = commands.get(language) or [_node(), "--input-type=module", "-"]
+    heard = asyncio.run(_heard({name: (command, *ran.one(language, name)) for name in STREAMS}, tmp_path))
+    assert {name: said for name, said in heard.items() if not _is_as_told(name, said)} == {}
+
+
+async def _heard(programs: dict[str, tuple[list[str], str, str]], folder: Path) -> dict[str, str]:
+    """The first result that each of them prints; they run at the same time, and would go on for ever."""
+    heard = await asyncio.gather(*(_first(*one, folder) for one in programs.values()))
+    return dict(zip(programs, heard, strict=True))
+
+
+async def _first(command: list[str], program: str, token: str, folder: Path) -> str:
+    running = await asyncio.create_subprocess_exec(
+        *command, stdin=-1, stdout=-1, stderr=-2, cwd=folder, env=NO_PROXY | {CREDENTIAL: token}, process_group=0
+    )
+    assert running.stdin is not None
+    assert running.stdout is not None
+    try:
+        running.stdin.write(program.encode())
+        running.stdin.write_eof()
+        async with asyncio.timeout(RUN_SECONDS):
+            async for line in running.stdout:
+                if b'"data"' in line:
+                    return line.decode().removeprefix("data: ")
+        return "nothing"
+    finally:
+        os.killpg(running.pid, 9)
+        await running.wait()
+
+
+# ---- who may
+
+
+COVERED = {"officer": {"reader"}, "primary": {"reader", "officer"}, "board": {"centre"}}
+REFUSED = ("NotLoggedIn", "NotAllowed")
+
+
+def _may(who: str, named: tuple[str, ...]) -> bool | None:
+    """Whether it is named; None of a key with a part of the scopes that one key needs: it may be told of nothing."""
+    if any(set(scopes_of(who)) < set(scopes_of(one)) for one in named if scopes_of(who)):
+        return None
+    return "anybody" in named or who in named or not COVERED.get(who, set()).isdisjoint(named)
+
+
+def test_who_may_is_as_the_pages_say(ran: Ran) -> None:
+    """Whoever is not named gets nothing: null, no credential or no permission, or that there is no such thing."""
+    wrong = {}
+    with httpx2.Client(base_url=ran.served.url, trust_env=False, timeout=60) as http:
+        for operation in operations():
+            if operation.kind == "subscription" or operation.name in OF_GATEWAYS:
+                continue
+            named = operation.example.who
+            for who in ran.tokens:
+                if _may(who, named) is None or (_may(who, named) and operation.kind == "mutation"):
+                    continue  # was run already; those who are refused change nothing
+                answer = _asked(http, ran, operation.name, ran.tokens[who])
+                if _may(who, named) is _is_refused(operation.name, answer):
+                    wrong[operation.name, who] = answer
+    assert wrong == {}
+
+
+def _asked(http: httpx2.Client, ran: Ran, name: str, token: str) -> Any:
+    example = examples()[name]
+    body = {"query": example.document, "variables": example.variables}
+    given = in_place(json.dumps(body), ran.filled["curl"][name].words)
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    return http.post("/graphql", content=given, headers=headers).json()
+
+
+def _is_refused(name: str, answer: Any) -> bool:
+    codes = [one["extensions"]["code"] for one in answer.get("errors", [])]
+    found = (answer.get("data") or {}).get(name)
+    if codes or found is None:
+        return all(code in ("UNAUTHENTICATED", "FORBIDDEN") for code in codes)
+    kind = found.get("__typename", "") if isinstance(found, dict) else ""
+    return kind in REFUSED or kind.endswith("NotFound")

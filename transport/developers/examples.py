@@ -1,0 +1,128 @@
+"""One example for each operation, as files of `examples/`, and the same as a program that can be run as it is printed.
+
+A file begins with comments: who may ask for it, the one who runs the example first; for a mutation, the type that it
+answers with; and its variables. Words in capitals stand for what only the reader has, and `YOURS` explains them.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from models.scope import Scope
+
+FOLDER = Path(__file__).with_name("examples")
+HEAD = re.compile(r"\A# who: (?P<who>.+)\n(?:# answers: (?P<answers>\w+)\n)?(?P<variables># variables: (?:.|\n# )+\n)?")
+
+# Who may ask for an operation, as examples name them, beside keys (`key VERIFY`, `key READ_SHARES MANAGE`); a user who
+# may less stands for all who may more.
+WHO = {
+    "anybody": "anybody, without a credential too",
+    "reader": "every user of an institution",
+    "officer": "users of an institution who may do more than read",
+    "primary": "an institution's Primary User",
+    "candidate": "candidates",
+    "centre": "staff of the board, and of a centre for its own",
+    "board": "the board's staff",
+}
+
+# What examples leave to their reader.
+YOURS = {
+    "APPLICATION_ID": "the id of an application, from `staff.applications`",
+    "CANDIDATE_NUMBER": "the number of a candidate within centre and session",
+    "CENTRE_NUMBER": "the number of the centre",
+    "CHECK_TOKEN": "what stands behind the point in the check code of a statement",
+    "CONFIRMATION_TOKEN": "what stands behind the `#` of the mailed link",
+    "CONSENT_VERSION": "`Institution.consent { version }`, of the sentence that was shown",
+    "DATE_OF_BIRTH": "year, month and day, such as `2005-04-03`",
+    "DUPLICATE_ID": "the id of the institution that goes up in the other",
+    "EMAIL": "an e-mail address",
+    "ENTRY_ID": "the id of an entry",
+    "EXAM_DATE": "year, month and day, such as `2026-12-05`",
+    "EXAM_ID": "any id of this service, such as that of an exam",
+    "ID_NUMBER": "the ID Number of a Confirmation of Entry, such as `ABC123456`",
+    "INSTITUTION_ID": "the id of an institution, from `institutions(search:)`",
+    "INSTITUTION_NAME": "any part of an institution's name",
+    "INVITATION_TOKEN": "what stands behind the `#` of the mailed link",
+    "INVITED_USER_ID": "the id of a user who has set no password yet, from `organisation.users`",
+    "JOIN_REQUEST_ID": "the id of a request, from `organisation.joinRequests`",
+    "LIST_ID": "the id of a list, from `checkList`",
+    "MAIL_ID": "the id of a letter, from `staff.parkedMail`",
+    "NEW_PASSWORD": "a password that is not known yet",
+    "ONE_TIME_CODE": "the six digits that the authenticator shows",
+    "PASSWORD": "the password of the account",
+    "PASSWORD_TOKEN": "what stands behind the `#` of the mailed link",
+    "RESET_TOKEN": "what stands behind the `#` of the mailed link",
+    "RESULT_ID": "the id of a result",
+    "SECRET_NUMBER": "the four digits of a Confirmation of Entry",
+    "SHARE_ID": "the id of a share, from `inbox`, or from `me` for its candidate",
+    "STATEMENT_NUMBER": "the number of a Statement of Results",
+    "SUSPENDED_INSTITUTION_ID": "the id of an institution that is suspended",
+    "UNCLAIMED_ENTRY_ID": "the id of an entry that nobody has claimed yet, from `enterCandidates`",
+    "USER_ID": "the id of a user, from `organisation.users`",
+    "WITHHELD_RESULT_ID": "the id of a result that is withheld",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """How an operation is asked for: its document, its variables, by whom, and what type it answers with."""
+
+    name: str
+    document: str
+    variables: dict[str, Any]
+    who: tuple[str, ...]
+    answers: str | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no credential is needed."""
+        return self.who[0] == "anybody"
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer goes on."""
+        return self.document.startswith("subscription")
+
+    @property
+    def yours(self) -> dict[str, str]:
+        """The words that stand for what the reader has, explained."""
+        words = re.findall(r'"(\w+)"', json.dumps(list(_strings(self.variables))))
+        return {word: YOURS[word] for word in dict.fromkeys(words) if word in YOURS}
+
+
+def scopes_of(who: str) -> list[Scope]:
+    """The scopes of a key as examples name it; none of anybody else."""
+    kind, *words = who.split()
+    known = {scope.value: scope for scope in Scope}
+    return [known[word] for word in words] if kind == "key" and set(words) <= set(known) else []
+
+
+def in_words(who: str) -> str:
+    """Who that is."""
+    scopes = scopes_of(who)
+    return f"a key with {' and '.join(scope.value for scope in scopes)}" if scopes else WHO[who]
+
+
+def _strings(value: Any) -> list[str]:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [value] if isinstance(value, str) else [one for part in inside for one in _strings(part)]
+
+
+@cache
+def examples() -> dict[str, Example]:
+    """All of them, by the name of their operation; raises ValueError for a file that is not written as they are."""
+    return {path.stem: read(path.stem, path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.graphql"))}
+
+
+def read(name: str, text: str) -> Example:
+    """The example of one file's text."""
+    if (head := HEAD.match(text)) is None:
+        raise ValueError(f"The example of {name} does not begin with who may ask for it.")
+    who = tuple(one.strip() for one in head["who"].split(","))
+    if unknown := [one for one in who if one not in WHO and not scopes_of(one)]:
+        raise ValueError(f"The example of {name} names {', '.join(unknown)}; there are {', '.join(WHO)}, and keys.")
+    written = (head["variables"] or "# variables: {}").removeprefix("# variables: ").replace("\n# ", "\n")
+    return Example(name, text[head.end() :].strip(), json.loads(written), who, head["answers"])
