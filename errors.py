@@ -215,6 +215,10 @@ class UserNotFound(Refusal):
     message = "There is no such user in your organisation."
 
 
+class KeyNotFound(Refusal):
+    message = "There is no such key in your organisation."
+
+
 class PrimaryStays(Refusal):
     message = "The Primary User cannot be removed, deactivated or made a reader: hand the role over first."
 

@@ -26,6 +26,7 @@ from schema.institution import InstitutionQuery
 from schema.institution_change import InstitutionMutation
 from schema.invitation import InvitationMutation, InvitationQuery
 from schema.join_request import JoinRequestMutation
+from schema.key import KeyMutation
 from schema.letter import LetterMutation
 from schema.list_check import ListCheckMutation, ListCheckQuery
 from schema.loading import LoadingMutation
@@ -95,6 +96,7 @@ class Mutation(
     OrganisationMutation,
     UserMutation,
     JoinRequestMutation,
+    KeyMutation,
     SuspensionMutation,
     ApplicationMutation,
     InstitutionMutation,

@@ -21,6 +21,7 @@ from schema.ids import parts
 from schema.institution import Institution
 from schema.invitation import Invitation
 from schema.join_request import JoinRequest
+from schema.key import ApiKey
 from schema.letter import Letter
 from schema.list_check import ListCheck
 from schema.node import Node
@@ -32,6 +33,7 @@ from schema.verifier import VerifierUser
 
 ENTITIES: dict[str, Any] = {
     "AccountApplication": AccountApplication,
+    "ApiKey": ApiKey,
     "Candidate": Candidate,
     "DownloadTemplate": DownloadTemplate,
     "Entry": Entry,

@@ -10,6 +10,7 @@ from strawberry.dataloader import DataLoader
 from engine.database import Row
 from models.viewer import Viewer
 from resolvers import (
+    api_keys,
     applications,
     candidates,
     corrections,
@@ -131,6 +132,11 @@ class Loaders:
     def list_check(self) -> DataLoader[UUID, Row | None]:
         """Lists to verify by id."""
         return self._rows(list_checks.by_ids)
+
+    @cached_property
+    def api_key(self) -> DataLoader[UUID, Row | None]:
+        """Keys of institutions' programs by id."""
+        return self._rows(api_keys.by_ids)
 
     @cached_property
     def verifier(self) -> DataLoader[UUID, Row | None]:

@@ -188,6 +188,11 @@ class UserNotFound(Refusal):
     pass
 
 
+@refuses(errors.KeyNotFound, "The viewer's organisation has no such key.")
+class KeyNotFound(Refusal):
+    pass
+
+
 @refuses(errors.PrimaryStays, "The Primary User stays until the role is handed over: there is always exactly one.")
 class PrimaryStays(Refusal):
     pass

@@ -12,13 +12,14 @@ from models.base import required
 from models.notify import Notify as Choice
 from models.scope import Scope
 from models.verifier import may_know_refusal
-from resolvers import join_requests, list_checks, news, templates, verifiers
+from resolvers import api_keys, join_requests, list_checks, news, templates, verifiers
 from schema.arguments import Input
 from schema.context import Info
 from schema.costs import PAGE, list_of
 from schema.ids import global_id, key_of
 from schema.institution import Institution
 from schema.join_request import JoinRequestConnection
+from schema.key import ApiKeyConnection
 from schema.list_check import ListCheckConnection
 from schema.node import LANGUAGE_DESCRIPTION, Node
 from schema.pages import After, First, place
@@ -128,6 +129,15 @@ class Organisation:
     async def list_checks(self, info: Info, first: First = 50, after: After = None) -> ListCheckConnection:
         viewer = info.context.viewer
         return ListCheckConnection.of(await list_checks.page(viewer, place(first, after)), viewer)
+
+    @strawberry.field(
+        description="Its keys, newest first; null for all but the Primary User and keys that manage.", directives=[PAGE]
+    )
+    async def keys(self, info: Info, first: First = 50, after: After = None) -> ApiKeyConnection | None:
+        viewer = info.context.viewer
+        if not (viewer.is_primary or viewer.has(Scope.MANAGE)):
+            return None
+        return ApiKeyConnection.of(await api_keys.page(viewer, place(first, after)), viewer)
 
     @strawberry.field(description="When new users are mailed about new shares, until they choose for themselves.")
     async def primary_default(self, info: Info) -> Notify:

@@ -101,6 +101,9 @@ async def _institutions(scene: Scene) -> None:
         facts: dict[str, Any] = dict(zip(("department", "city", "website"), words[1:], strict=True))
         scene.keep(name, await world.institution(words[0], status=status, approved_at=None, **facts), *words)
     await _users(scene)
+    words = "Hiddenkey", "sk_hidden"
+    key, _ = await world.key(scene.rows["home"], name=words[0], prefix=words[1])
+    scene.keep("key", key, *words)
     scene.keep("template", await _template(world, scene.rows["home"]), "Hiddentemplate", "Hiddenheading")
 
 
@@ -438,7 +441,7 @@ def _representations(scene: Scene, type_name: str) -> list[Variables]:
 
 
 ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter",
-            "AccountApplication", "Invitation", "JoinRequest", "ListCheck")  # fmt: skip
+            "AccountApplication", "Invitation", "JoinRequest", "ListCheck", "ApiKey")  # fmt: skip
 BY_EMAIL = "($input: LogInByEmailInput!)"
 
 # Every root field that leads to a row. A new one fails the tests until it stands here.
@@ -532,6 +535,14 @@ WAYS = {
     "Mutation.handOverPrimary": Way(
         "handOverPrimary(input: $input)", "($input: HandOverPrimaryInput!)",
         lambda scene, _: [{"input": {"userId": gid(scene.rows["home user"])}}], depth=2,
+    ),
+    "Mutation.createKey": Way(
+        "createKey(input: $input)", "($input: CreateKeyInput!)",
+        lambda *_: [{"input": {"name": "A key", "scopes": ["VERIFY"]}}], depth=2,
+    ),
+    "Mutation.revokeKey": Way(
+        "revokeKey(input: $input)", "($input: RevokeKeyInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["key"])}}], depth=2,
     ),
     "Mutation.decideJoinRequest": Way(
         "decideJoinRequest(input: $input)", "($input: DecideJoinRequestInput!)",

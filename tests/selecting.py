@@ -19,6 +19,7 @@ ROWS = frozenset(
         "Share",
         "Institution",
         "VerifierUser",
+        "ApiKey",
         "DownloadTemplate",
         "Letter",
         "ListCheck",

@@ -55,6 +55,7 @@ async def rows(world: World) -> dict[str, Any]:
         "Exam": await Exam.get(code="C1_ADVANCED"),
         "Letter": await world.letter(),
         "ListCheck": await world.list_check(),
+        "ApiKey": (await world.key(institution))[0],
         "JoinRequest": await world.join_request(institution),
     }
     return found
@@ -76,9 +77,9 @@ def told(row: Any) -> dict[str, str]:
 
 
 def test_the_entities_are_those_of_the_domain() -> None:
-    """P5 names seven; applications, entries, invitations, requests to join, letters and lists are ours."""
+    """P5 names seven; applications, entries, invitations, keys, requests to join, letters and lists are ours."""
     wanted = {"Candidate", "Result", "Institution", "Share", "VerifierUser", "DownloadTemplate", "Exam"}
-    ours = {"AccountApplication", "Entry", "Invitation", "JoinRequest", "Letter", "ListCheck"}
+    ours = {"AccountApplication", "ApiKey", "Entry", "Invitation", "JoinRequest", "Letter", "ListCheck"}
     assert set(keys_of_entities()) == set(ENTITIES) == wanted | ours
     assert all("id" in keys for keys in keys_of_entities().values())
 
