@@ -57,6 +57,8 @@ KNOWN_TO = {
     "pyhanko": {"documents"},
     "obstore": {"engine"},
     "openpyxl": {"engine"},
+    "httpcore2": {"engine"},
+    "standardwebhooks": {"models"},
     "xlsxwriter": {"documents"},
     "cryptography": {"engine", "documents"},
 }
