@@ -40,6 +40,7 @@ from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
 from schema.staff import StaffQuery
 from schema.suspension import SuspensionMutation
+from schema.template import TemplateMutation, TemplateQuery
 from schema.user import UserMutation
 from schema.verifier import OrganisationMutation, OrganisationQuery
 from schema.verifying import VerifyingQuery
@@ -76,6 +77,7 @@ class Query(
     CheckQuery,
     VerifyingQuery,
     ListCheckQuery,
+    TemplateQuery,
     ChangeQuery,
     NodeQuery,
 ):
@@ -108,6 +110,7 @@ class Mutation(
     CorrectionMutation,
     PhotoMutation,
     ListCheckMutation,
+    TemplateMutation,
 ):
     pass
 

@@ -524,6 +524,14 @@ WAYS = {
         "addUser(input: $input)", "($input: AddUserInput!)",
         lambda *_: [{"input": {"name": "A user", "email": "user@office.example"}}], depth=2,
     ),
+    "Mutation.createTemplate": Way(
+        "createTemplate(input: $input)", "($input: CreateTemplateInput!)",
+        lambda scene, _: [{"input": {"name": "A copy", "copyOf": gid(scene.rows["template"])}}], depth=2,
+    ),
+    "Mutation.changeTemplate": Way(
+        "changeTemplate(input: $input)", "($input: ChangeTemplateInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["template"]), "expectedVersion": 1}}], depth=2,
+    ),
     "Mutation.changeUser": Way(
         "changeUser(input: $input)", "($input: ChangeUserInput!)",
         lambda scene, _: [{"input": {"id": gid(scene.rows["home user"]), "language": "en"}}], depth=2,
