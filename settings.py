@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MAIL_FROM = "Seiseki <no-reply@seiseki.example>"
+DOCUMENTS = Path(__file__).with_name("persisted")
 LARGEST_OPERATION = 5000  # points
 ORGANISATION = "Lanternfield Examinations Board"  # invented, as all of the demo
 
@@ -36,6 +38,8 @@ class Settings:
     connections_per_address: int = 1000
     streams_per_viewer: int = 50
     operations_per_viewer: int = 50
+    documents: Path = DOCUMENTS
+    known_documents: bool = False
     points_per_institution: int = 120_000
     points_per_key: int = 60_000
     log_format: str = "text"
@@ -76,11 +80,9 @@ class Settings:
             dkim_selector=env.get("DKIM_SELECTOR") or None,
             allowed_origins=tuple(env.get("ALLOWED_ORIGINS", "").split()),
             schema_token=env.get("SCHEMA_TOKEN") or None,
-            connections_per_address=_number(env, "CONNECTIONS_PER_ADDRESS", 1000),
-            streams_per_viewer=_number(env, "STREAMS_PER_VIEWER", 50),
-            operations_per_viewer=_number(env, "OPERATIONS_PER_VIEWER", 50),
-            points_per_institution=_points(env, "POINTS_PER_INSTITUTION", 120_000),
-            points_per_key=_points(env, "POINTS_PER_KEY", 60_000),
+            documents=_path(env, "DOCUMENTS") or DOCUMENTS,
+            known_documents=env.get("KNOWN_DOCUMENTS", "").lower() in ("1", "true", "yes"),
+            **_limits(env),
             log_format=env.get("LOG_FORMAT", "json" if production else "text"),
             hashing_threads=_number(env, "HASHING_THREADS", 2),
             document_threads=_number(env, "DOCUMENT_THREADS", 1),
@@ -108,6 +110,17 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"{name} must be a whole number, not {text!r}.")
     return int(text)
+
+
+def _limits(env: Mapping[str, str]) -> dict[str, Any]:
+    """How much one asker may have: at one time, and of points a minute."""
+    return {
+        "connections_per_address": _number(env, "CONNECTIONS_PER_ADDRESS", 1000),
+        "streams_per_viewer": _number(env, "STREAMS_PER_VIEWER", 50),
+        "operations_per_viewer": _number(env, "OPERATIONS_PER_VIEWER", 50),
+        "points_per_institution": _points(env, "POINTS_PER_INSTITUTION", 120_000),
+        "points_per_key": _points(env, "POINTS_PER_KEY", 60_000),
+    }
 
 
 def _points(env: Mapping[str, str], name: str, default: int) -> int:

@@ -11,6 +11,7 @@ from resolvers.result_changes import ResultEvent
 from resolvers.suggestions import SEARCHES
 from settings import Settings
 from transport.gates import Gate
+from transport.known_documents import KnownDocuments
 
 
 @dataclass(slots=True)
@@ -25,9 +26,11 @@ class Services:
     operations: Gate = field(init=False)
     streams: Gate = field(init=False)
     sockets: Gate = field(init=False)
+    documents: KnownDocuments = field(init=False)
     searches: Pace = field(default_factory=lambda: Pace(SEARCHES))
 
     def __post_init__(self) -> None:
         self.operations = Gate(self.settings.operations_per_viewer, "operations")
         self.streams = Gate(self.settings.streams_per_viewer, "streams")
+        self.documents = KnownDocuments(self.settings.documents, self.settings.known_documents)
         self.sockets = Gate(self.settings.connections_per_address, "connections")
