@@ -17,7 +17,8 @@ from engine.events import Batch, Cursor, Hub
 from engine.jobs import Worker
 from mailers.post import post_of
 from models.viewer import Kind, Viewer
-from resolvers import jobs, journal, office, result_changes, sessions
+from resolvers import download_progress, jobs, journal, office, result_changes, sessions
+from resolvers.download_progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
 from settings import Settings
@@ -42,8 +43,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
     rendering.use_threads(settings.document_threads)
     office.use(settings)
     files.use(settings.files_url, settings.var / "files")
-    hubs = _hub(settings.database_url, clock), _result_hub(settings.database_url, clock)
-    services = Services(settings, clock, *hubs)
+    url = settings.database_url
+    services = Services(settings, clock, _hub(url, clock), _result_hub(url, clock), _download_hub(url, clock))
     app = Starlette(
         routes=[
             Route("/graphql", GraphQLOverHTTP(services)),
@@ -96,17 +97,22 @@ def _result_hub(url: str, clock: Clock) -> Hub[ResultEvent]:
     return Hub(url, result_changes.CHANNEL, read, lambda ids: sessions.still_valid(ids, clock()))
 
 
+def _download_hub(url: str, clock: Clock) -> Hub[Progress]:
+    return Hub(url, download_progress.CHANNEL, download_progress.read, lambda ids: sessions.still_valid(ids, clock()))
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     services: Services = app.state.services
     settings = services.settings
     assert settings.database_url is not None
-    async with database.opened(settings.database_url, settings.pool_size), services.hub, services.result_hub:
-        if not settings.runs_worker:
-            yield
-            return
-        async with working(settings, services.clock, services.draining):
-            yield
+    async with contextlib.AsyncExitStack() as open:
+        await open.enter_async_context(database.opened(settings.database_url, settings.pool_size))
+        for hub in (services.hub, services.result_hub, services.download_hub):
+            await open.enter_async_context(hub)
+        if settings.runs_worker:
+            await open.enter_async_context(working(settings, services.clock, services.draining))
+        yield
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,8 @@ from schema.closing import ClosingMutation
 from schema.context import Info
 from schema.correction import CorrectionMutation
 from schema.details import DetailsMutation
+from schema.download import DownloadQuery
+from schema.download_order import DownloadMutation, DownloadSubscription
 from schema.entering import EnteringMutation
 from schema.entities import ENTITIES, NodeQuery
 from schema.exam import ExamQuery
@@ -78,6 +80,7 @@ class Query(
     VerifyingQuery,
     ListCheckQuery,
     TemplateQuery,
+    DownloadQuery,
     ChangeQuery,
     NodeQuery,
 ):
@@ -111,12 +114,13 @@ class Mutation(
     PhotoMutation,
     ListCheckMutation,
     TemplateMutation,
+    DownloadMutation,
 ):
     pass
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(ShareSubscription, ResultChangeSubscription):
+class Subscription(ShareSubscription, ResultChangeSubscription, DownloadSubscription):
     pass
 
 

@@ -15,6 +15,7 @@ from schema.application import AccountApplication
 from schema.arguments import Id
 from schema.candidate import Candidate
 from schema.context import Info
+from schema.download import Download
 from schema.entry import Entry
 from schema.exam import Exam
 from schema.ids import parts
@@ -35,6 +36,7 @@ ENTITIES: dict[str, Any] = {
     "AccountApplication": AccountApplication,
     "ApiKey": ApiKey,
     "Candidate": Candidate,
+    "Download": Download,
     "DownloadTemplate": DownloadTemplate,
     "Entry": Entry,
     "Exam": Exam,

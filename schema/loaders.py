@@ -15,6 +15,7 @@ from resolvers import (
     candidates,
     corrections,
     details,
+    download_history,
     entries,
     exams,
     flags,
@@ -137,6 +138,21 @@ class Loaders:
     def api_key(self) -> DataLoader[UUID, Row | None]:
         """Keys of institutions' programs by id."""
         return self._rows(api_keys.by_ids)
+
+    @cached_property
+    def download(self) -> DataLoader[UUID, Row | None]:
+        """Downloads by id."""
+        return self._rows(download_history.by_ids)
+
+    @cached_property
+    def standing_of_download(self) -> DataLoader[UUID, download_history.Standing | None]:
+        """Whether the file of a download is out of date, or holds what was withdrawn."""
+        return self._rows(download_history.standings)
+
+    @cached_property
+    def share_of_download(self) -> DataLoader[tuple[UUID, int], Row | None]:
+        """Shares by the id of a download and their place in it."""
+        return self._rows(download_history.shares_at)
 
     @cached_property
     def verifier(self) -> DataLoader[UUID, Row | None]:

@@ -245,6 +245,22 @@ class EntryClaimed(Refusal):
     pass
 
 
+@refuses(errors.DownloadNotFound, "The viewer's organisation has no such download.")
+class DownloadNotFound(Refusal):
+    pass
+
+
+@refuses(errors.NothingToDownload, "None of the results that were chosen can be downloaded.")
+class NothingToDownload(Refusal):
+    not_allowed: int = strawberry.field(description="How many their candidates have not allowed to be downloaded.")
+    without_statement: int = strawberry.field(description="Of a PDF: how many have no statement.")
+
+
+@refuses(errors.DownloadsStillRunning, "So many large downloads of the organisation are still being made.")
+class DownloadsStillRunning(Refusal):
+    running: int = strawberry.field(description="How many; another one can be ordered when one of them is ready.")
+
+
 @refuses(errors.ShareNotFound, "The viewer has no such share, or, as an institution, has it no more.")
 class ShareNotFound(Refusal):
     pass

@@ -12,10 +12,11 @@ from models.base import required
 from models.notify import Notify as Choice
 from models.scope import Scope
 from models.verifier import may_know_refusal
-from resolvers import api_keys, join_requests, list_checks, news, templates, verifiers
+from resolvers import api_keys, download_history, join_requests, list_checks, news, templates, verifiers
 from schema.arguments import Input
 from schema.context import Info
 from schema.costs import PAGE, list_of
+from schema.download import DownloadConnection
 from schema.ids import global_id, key_of
 from schema.institution import Institution
 from schema.join_request import JoinRequestConnection
@@ -124,6 +125,14 @@ class Organisation:
     @strawberry.field(description="Its download templates, the default one first.", directives=[list_of(20)])
     async def templates(self, info: Info) -> list[DownloadTemplate]:
         return [DownloadTemplate.of(row) for row in await templates.every(info.context.viewer)]
+
+    @strawberry.field(
+        description="Its downloads, newest first; none for users who may only read, and for keys without DOWNLOAD.",
+        directives=[PAGE],
+    )
+    async def downloads(self, info: Info, first: First = 50, after: After = None) -> DownloadConnection:
+        viewer = info.context.viewer
+        return DownloadConnection.of(await download_history.page(viewer, place(first, after)), viewer)
 
     @strawberry.field(description="Lists that were handed in to be checked, newest first.", directives=[PAGE])
     async def list_checks(self, info: Info, first: First = 50, after: After = None) -> ListCheckConnection:

@@ -12,6 +12,7 @@ import pytest
 
 from engine import database
 from models.application import AccountApplication, ApplicationStatus
+from models.download import DownloadRow
 from models.entry import Entry
 from models.institution import Institution
 from models.invitation import Invitation
@@ -47,6 +48,13 @@ def copied(table: str, **changes: str) -> str:
     facts = ", ".join(f"'{column}', {value}" for column, value in changes.items())
     return f"""INSERT INTO {table} SELECT (jsonb_populate_record({table}, jsonb_build_object({facts}))).*
                FROM {table} ORDER BY {table}.id LIMIT 1"""
+
+
+def written(**changes: str) -> str:
+    """An order to note the file of a download, with these columns changed."""
+    digest = f"decode('{'00' * 32}', 'hex')"
+    facts = {"status": "'READY'", "done": "rows", "ready_at": "now()", "size": "9", "digest": digest, "file": "'a'"}
+    return "UPDATE download SET " + ", ".join(f"{column} = {value}" for column, value in (facts | changes).items())
 
 
 # What breaks each rule: every statement must be refused, and by this rule.
@@ -171,6 +179,23 @@ REFUSED = {
         "UPDATE list_check SET admitted = -1",
     ],
     "list_check_batch_once": [copied("list_check_batch")],
+    "download_asked_by_one": [
+        "UPDATE download SET verifier_id = NULL",
+        "UPDATE download SET key_id = gen_random_uuid()",
+    ],
+    "download_done": ["UPDATE download SET done = rows + 1", "UPDATE download SET done = -1"],
+    "download_ready": [
+        written(done="0"),
+        *(written(**{fact: "NULL"}) for fact in ("ready_at", "size", "digest")),
+    ],
+    "download_failed": ["UPDATE download SET status = 'FAILED'", "UPDATE download SET failure = 'Lost'"],
+    "download_file": ["UPDATE download SET file = 'a'", written(file="NULL")],
+    "download_digest": ["UPDATE download SET digest = 'short'"],
+    "download_language": ["UPDATE download SET language = 'fr'"],
+    "download_left_out": [
+        f"UPDATE download SET {count} = -1" for count in ("not_allowed", "without_statement", "gone")
+    ],
+    "download_row_place": [copied("download_row")],
     "verifier_active_has_password": ["UPDATE verifier_user SET password_hash = NULL"],
     "verifier_language": ["UPDATE verifier_user SET language = 'fr'"],
     "verifier_one_primary": [f"UPDATE verifier_user SET is_primary = true WHERE id = {OTHER_PERSON}"],
@@ -236,6 +261,10 @@ TAKEN = [
     "UPDATE list_check SET admitted = rows",
     "UPDATE list_check SET status = 'FAILED', failure = 'The file is lost'",
     copied("list_check_batch", first_row="500"),
+    written(),
+    written(status="'EXPIRED'", file="NULL"),
+    "UPDATE download SET status = 'FAILED', failure = 'Lost'",
+    copied("download_row", place="1"),
     "UPDATE staff_user SET role = 'CENTRE', centre_id = (SELECT id FROM centre LIMIT 1)",
     copied("share", withdrawn_at="'infinity'"),
     copied("share", merged_into_id="(SELECT id FROM share LIMIT 1)"),
@@ -337,6 +366,10 @@ async def with_requests(result: Result, institution: Institution, world: World) 
         status=ListCheckStatus.QUEUED, purpose="Admission", address="", request_id="", file_name="a.csv", format="CSV",
     )  # fmt: skip
     await ListCheckBatch.create(list_check_id=check.id, first_row=0, verdicts=[])
+    download = await world.download(await VerifierUser.get(is_primary=True))
+    await DownloadRow.create(
+        download_id=download.id, place=0, share_id=new_id(), result_id=result.id, version=result.version
+    )
 
 
 async def verdict(connection: Any, statement: str) -> str:

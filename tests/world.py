@@ -13,6 +13,7 @@ from models import key_token, person_names
 from models.application import AccountApplication, ApplicationStatus
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
+from models.download import Download, DownloadStatus
 from models.entry import Centre, Entry, sealed_secret
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.invitation import Invitation
@@ -22,6 +23,7 @@ from models.letter import Letter
 from models.list_check import ListCheck, ListCheckStatus
 from models.result import Outcome, Result, SkillScore
 from models.scope import Scope
+from models.template import DownloadFormat
 from models.terms import Terms
 from models.totp import code_at
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
@@ -179,6 +181,22 @@ class World:
             "asked_at": self.clock(),
         }
         return await ListCheck.create(verifier_id=user.id, **defaults | facts)
+
+    async def download(self, user: VerifierUser | None = None, **facts: Any) -> Download:
+        """A download of two results that was asked for now, without them."""
+        user = user or await self.verifier()
+        defaults: dict[str, Any] = {
+            "institution_id": user.institution_id,
+            "status": DownloadStatus.QUEUED,
+            "format": DownloadFormat.CSV,
+            "template": {},
+            "chosen": {},
+            "address": "192.0.2.1",
+            "request_id": "",
+            "rows": 2,
+            "asked_at": self.clock(),
+        }
+        return await Download.create(verifier_id=user.id, **defaults | facts)
 
     async def invitation(self, candidate: Candidate | None = None, **facts: Any) -> Invitation:
         """An invitation by a candidate, mailed now."""

@@ -106,6 +106,7 @@ class GraphQLOverHTTP:
             self.services.clock,
             self.services.hub,
             self.services.result_hub,
+            self.services.download_hub,
             self.services.searches,
             request_id=request_id(request),
             production=self.services.settings.production,

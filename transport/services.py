@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from engine.clock import Clock
 from engine.events import Hub
 from engine.pace import Pace
+from resolvers.download_progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
 from resolvers.suggestions import SEARCHES
@@ -22,6 +23,7 @@ class Services:
     clock: Clock
     hub: Hub[JournalEvent]
     result_hub: Hub[ResultEvent]
+    download_hub: Hub[Progress]
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     operations: Gate = field(init=False)
     streams: Gate = field(init=False)
