@@ -11,15 +11,18 @@ from typing import Any
 
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
+from models.download import DownloadRow
 from models.entry import Entry
 from models.institution import Institution
 from models.invitation import invitation_token
 from models.result import Result
 from models.session import EmailChange, PasswordReset, email_change_token, reset_token, verifier_link_token
+from models.share import Share
 from models.statement import check_token
+from models.template import DownloadFormat, DownloadTemplate
 from models.verifier import StaffUser, VerifierRole, VerifierStatus, VerifierUser
 from models.viewer import Kind
-from resolvers import corrections, password_links
+from resolvers import corrections, password_links, templates
 from resolvers.corrections import Order
 from resolvers.withdrawals import withdraw
 from schema.ids import global_id
@@ -77,29 +80,29 @@ class Cast:
         officer = self.users["officer"]
         assert isinstance(officer, VerifierUser)
         self.words = {
-            "RESULT_ID": gid(self.result),
-            "SHARE_ID": str(global_id("Share", share_id)),
-            "INSTITUTION_ID": gid(self.institution),
-            "INSTITUTION_NAME": self.institution.name,
-            "EXAM_ID": str(global_id("Exam", "C1_ADVANCED")),
-            "STATEMENT_NUMBER": self.result.statement_number,
-            "CHECK_TOKEN": check_token(self.result.statement_number, 1),
-            "DATE_OF_BIRTH": str(self.candidate.date_of_birth),
-            "ID_NUMBER": self.entry.id_number,
-            "SECRET_NUMBER": SECRET,
-            "LIST_ID": gid(await self.world.list_check(officer)),
-            "CENTRE_NUMBER": (await self.world.centre()).number,
-            "CONSENT_VERSION": CONSENT_VERSION,
-            "ENTRY_ID": gid(self.entry),
-            "PASSWORD": PASSWORD,
-            "NEW_PASSWORD": NEW_PASSWORD,
+            "YOUR_RESULT_ID": gid(self.result),
+            "YOUR_SHARE_ID": str(global_id("Share", share_id)),
+            "YOUR_INSTITUTION_ID": gid(self.institution),
+            "YOUR_INSTITUTION_NAME": self.institution.name,
+            "YOUR_EXAM_ID": str(global_id("Exam", "C1_ADVANCED")),
+            "YOUR_STATEMENT_NUMBER": self.result.statement_number,
+            "YOUR_CHECK_TOKEN": check_token(self.result.statement_number, 1),
+            "YOUR_DATE_OF_BIRTH": str(self.candidate.date_of_birth),
+            "YOUR_ID_NUMBER": self.entry.id_number,
+            "YOUR_SECRET_NUMBER": SECRET,
+            "YOUR_LIST_ID": gid(await self.world.list_check(officer)),
+            "YOUR_CENTRE_NUMBER": (await self.world.centre()).number,
+            "YOUR_CONSENT_VERSION": CONSENT_VERSION,
+            "YOUR_ENTRY_ID": gid(self.entry),
+            "YOUR_PASSWORD": PASSWORD,
+            "YOUR_NEW_PASSWORD": NEW_PASSWORD,
         }
 
     async def filled(self, example: Example) -> Filled:
         """What the example is run with."""
         own = await OWN[example.name](self) if example.name in OWN else {}
         token = own.pop("token", None) or await self.token(example.who[0])
-        return Filled(token, self.words | {"EMAIL": self.email()} | own)
+        return Filled(token, self.words | {"YOUR_EMAIL": self.email()} | own)
 
     async def token(self, who: str) -> str:
         """The credential of one of the kinds that examples name."""
@@ -131,28 +134,28 @@ async def _somebody(cast: Cast) -> Words:
 
 
 async def _verifier(cast: Cast) -> Words:
-    return {"EMAIL": (await cast.world.verifier(cast.institution)).email}
+    return {"YOUR_EMAIL": (await cast.world.verifier(cast.institution)).email}
 
 
 async def _staff(cast: Cast) -> Words:
     staff = await cast.world.staff()
-    return {"EMAIL": staff.email, "ONE_TIME_CODE": cast.world.code(staff)}
+    return {"YOUR_EMAIL": staff.email, "YOUR_ONE_TIME_CODE": cast.world.code(staff)}
 
 
 async def _unclaimed(cast: Cast) -> Words:
     entry = await cast.world.entry(await cast.world.candidate(registered=False), claimed_at=None)
-    return {"ID_NUMBER": entry.id_number, "UNCLAIMED_ENTRY_ID": gid(entry)}
+    return {"YOUR_ID_NUMBER": entry.id_number, "YOUR_UNCLAIMED_ENTRY_ID": gid(entry)}
 
 
 async def _reset(cast: Cast) -> Words:
     reset = await PasswordReset.create(candidate_id=(await cast.world.candidate()).id, asked_at=cast.world.clock())
-    return {"RESET_TOKEN": reset_token(reset.id)}
+    return {"YOUR_RESET_TOKEN": reset_token(reset.id)}
 
 
 async def _new_address(cast: Cast) -> Words:
     asked: dict[str, Any] = {"new_email": cast.email(), "asked_at": cast.world.clock()}
     change = await EmailChange.create(candidate_id=(await cast.world.candidate()).id, **asked)
-    return {"CONFIRMATION_TOKEN": email_change_token(change.id)}
+    return {"YOUR_CONFIRMATION_TOKEN": email_change_token(change.id)}
 
 
 async def _newcomer(cast: Cast) -> VerifierUser:
@@ -161,90 +164,117 @@ async def _newcomer(cast: Cast) -> VerifierUser:
 
 async def _first_password(cast: Cast) -> Words:
     link_id = await password_links.invite((await _newcomer(cast)).id, cast.world.clock())
-    return {"PASSWORD_TOKEN": verifier_link_token(link_id)}
+    return {"YOUR_PASSWORD_TOKEN": verifier_link_token(link_id)}
 
 
 async def _invited(cast: Cast) -> Words:
-    return {"INVITED_USER_ID": gid(await _newcomer(cast))}
+    return {"YOUR_INVITED_USER_ID": gid(await _newcomer(cast))}
 
 
 async def _invitation(cast: Cast) -> Words:
-    return {"INVITATION_TOKEN": invitation_token((await cast.world.invitation()).id)}
+    return {"YOUR_INVITATION_TOKEN": invitation_token((await cast.world.invitation()).id)}
 
 
 async def _own_share(cast: Cast) -> Words:
     result = await cast.world.result(await cast.world.entry(cast.candidate))
-    return {"SHARE_ID": str(global_id("Share", await cast.world.share(result, cast.institution)))}
+    return {"YOUR_SHARE_ID": str(global_id("Share", await cast.world.share(result, cast.institution)))}
 
 
 async def _own_result(cast: Cast) -> Words:
-    return {"RESULT_ID": gid(await cast.world.result(await cast.world.entry(cast.candidate)))}
+    return {"YOUR_RESULT_ID": gid(await cast.world.result(await cast.world.entry(cast.candidate)))}
 
 
 async def _user(cast: Cast) -> Words:
-    return {"USER_ID": gid(await cast.world.verifier(cast.institution))}
+    return {"YOUR_USER_ID": gid(await cast.world.verifier(cast.institution))}
 
 
 async def _primary(cast: Cast) -> Words:
     """Of an institution whose Primary User may be another one afterwards."""
     institution = await cast.world.institution()
     primary = await cast.world.verifier(institution)
-    return {"token": await cast.world.token(primary), "USER_ID": gid(await cast.world.verifier(institution))}
+    return {"token": await cast.world.token(primary), "YOUR_USER_ID": gid(await cast.world.verifier(institution))}
 
 
 async def _join_request(cast: Cast) -> Words:
-    return {"JOIN_REQUEST_ID": gid(await cast.world.join_request(cast.institution))}
+    return {"YOUR_JOIN_REQUEST_ID": gid(await cast.world.join_request(cast.institution))}
 
 
 async def _institution(cast: Cast) -> Words:
-    return {"INSTITUTION_ID": gid(await cast.world.institution())}
+    return {"YOUR_INSTITUTION_ID": gid(await cast.world.institution())}
 
 
 async def _suspended(cast: Cast) -> Words:
     institution = await cast.world.institution()
     await cast.world.suspend(institution)
-    return {"SUSPENDED_INSTITUTION_ID": gid(institution)}
+    return {"YOUR_SUSPENDED_INSTITUTION_ID": gid(institution)}
 
 
 async def _application(cast: Cast) -> Words:
-    return {"APPLICATION_ID": gid(await cast.world.application())}
+    return {"YOUR_APPLICATION_ID": gid(await cast.world.application())}
 
 
 async def _pair(cast: Cast) -> Words:
-    return await _institution(cast) | {"DUPLICATE_ID": gid(await cast.world.institution())}
+    return await _institution(cast) | {"YOUR_DUPLICATE_ID": gid(await cast.world.institution())}
 
 
 async def _letter(cast: Cast) -> Words:
-    return {"MAIL_ID": gid(await cast.world.letter(cast.candidate))}
+    return {"YOUR_MAIL_ID": gid(await cast.world.letter(cast.candidate))}
 
 
 async def _new_candidate(cast: Cast) -> Words:
-    return {"CANDIDATE_NUMBER": f"9{cast.world.count:05}"}
+    return {"YOUR_CANDIDATE_NUMBER": f"9{cast.world.count:05}"}
 
 
 async def _to_load(cast: Cast) -> Words:
     entry = await cast.world.entry()
-    return {"CANDIDATE_NUMBER": entry.candidate_number, "EXAM_DATE": str(entry.exam_date)}
+    return {"YOUR_CANDIDATE_NUMBER": entry.candidate_number, "YOUR_EXAM_DATE": str(entry.exam_date)}
 
 
 async def _to_release(cast: Cast) -> Words:
     """A session of which nothing is released."""
     exam_date = date(2026, 1, 1) + timedelta(days=cast.world.count)
     await cast.world.result(await cast.world.entry(exam="B2_FIRST", exam_date=exam_date), released_at=None)
-    return {"EXAM_DATE": str(exam_date)}
+    return {"YOUR_EXAM_DATE": str(exam_date)}
 
 
 async def _withheld(cast: Cast) -> Words:
     result = await cast.world.result()
     board = cast.world.viewer(Kind.STAFF, cast.users["board"].id, is_board=True)
     await corrections.withhold(board, Order(result.id, 1, "The centre is asked about the day."))
-    return {"WITHHELD_RESULT_ID": gid(result)}
+    return {"YOUR_WITHHELD_RESULT_ID": gid(result)}
+
+
+async def _key(cast: Cast) -> Words:
+    return {"YOUR_KEY_ID": gid((await cast.world.key(cast.institution))[0])}
+
+
+async def _template(cast: Cast) -> Words:
+    columns = [{"field": "NAME", "heading": "Name"}, {"field": "HEADLINE", "heading": "Result"}]
+    facts: dict[str, Any] = {"format": DownloadFormat.CSV, "columns": columns, "created_at": cast.world.clock()}
+    name = f"Template {cast.email()}"
+    return {
+        "YOUR_TEMPLATE_ID": gid(await DownloadTemplate.create(institution_id=cast.institution.id, name=name, **facts))
+    }
+
+
+async def _download(cast: Cast) -> Words:
+    """Of one result, which nobody has made yet."""
+    officer = cast.users["officer"]
+    assert isinstance(officer, VerifierUser)
+    viewer = cast.world.viewer(Kind.VERIFIER, officer.id, institution_id=cast.institution.id)
+    template = (await templates.layout_of(viewer)).as_json()
+    download = await cast.world.download(officer, template=template, rows=1)
+    share = await Share.get(result_id=cast.result.id)
+    held: dict[str, Any] = {"share_id": share.id, "result_id": cast.result.id, "version": 1}
+    await DownloadRow.create(download_id=download.id, place=0, **held)
+    return {"YOUR_DOWNLOAD_ID": gid(download)}
 
 
 OWN: dict[str, Callable[[Cast], Awaitable[Words]]] = {
     "amendResult": _own_result,
     "changeInstitution": _institution,
     "changePassword": _somebody,
+    "changeTemplate": _template,
     "changeUser": _user,
     "claimEntry": _unclaimed,
     "closeMyAccount": _somebody,
@@ -252,6 +282,9 @@ OWN: dict[str, Callable[[Cast], Awaitable[Words]]] = {
     "decideApplication": _application,
     "decideJoinRequest": _join_request,
     "declineInvitation": _invitation,
+    "deleteTemplate": _template,
+    "download": _download,
+    "downloadProgress": _download,
     "enterCandidates": _new_candidate,
     "handOverPrimary": _primary,
     "invitation": _invitation,
@@ -260,15 +293,18 @@ OWN: dict[str, Callable[[Cast], Awaitable[Words]]] = {
     "logInVerifier": _verifier,
     "logOut": _somebody,
     "mergeInstitutions": _pair,
+    "previewTemplate": _template,
     "register": _unclaimed,
     "reinstateInstitution": _suspended,
     "reissueConfirmation": _unclaimed,
     "releaseResultAgain": _withheld,
     "removeUser": _user,
+    "repeatDownload": _download,
     "requestVerifierPasswordReset": _verifier,
     "resendInvitation": _invited,
     "resendMail": _letter,
     "resetPassword": _reset,
+    "revokeKey": _key,
     "revokeResult": _own_result,
     "scheduleRelease": _to_release,
     "sendResult": _own_result,

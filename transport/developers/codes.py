@@ -18,6 +18,9 @@ CODES = {
     "INTROSPECTION_DISABLED": "The schema is not open here: take it from `/developers/schema.graphql`, with your key.",
     "PERSISTED_QUERY_NOT_FOUND": "No document is known by this hash: send the document.",
     "PERSISTED_QUERY_NOT_SUPPORTED": "No document is known by its hash here: send the document.",
+    "PERSISTED_QUERY_NOT_IN_LIST": "No document is known by this hash; here yours is taken with a key only.",
+    "QUERY_NOT_IN_SAFELIST": "Here strangers and browsers run known documents only. Send your own with a key.",
+    "PERSISTED_QUERY_HASH_MISMATCH": "The hash is not that of the document. Mend the program.",
     "SERVICE_UNAVAILABLE": "Something that is needed is away for a moment: try again. Of a change, look first "
     "whether it was made.",
     "INTERNAL_SERVER_ERROR": "A fault of ours, which we have on record: tell us the `requestId`.",
