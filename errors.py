@@ -375,7 +375,7 @@ class NotWritable(Exception):
         self.kept = Sentence.of(message, written=written, count=count, advice=advice)
 
     @staticmethod
-    def _advice(written: str) -> str:
+    def _advice(written: str) -> Sentence:
         if written == "Shift_JIS":
             return Sentence.of("Choose UTF-8: it carries every name.")
         return Sentence.of("Choose another format." if written == "XLSX" else "Leave these columns out.")

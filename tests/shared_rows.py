@@ -32,4 +32,5 @@ def layout_with(*columns: Column, **facts: Any) -> Layout:
     usual = (
         Column(Field.FAMILY_NAME, "Family name"), Column(Field.PURPOSE, "Purpose"), Column(Field.OVERALL_SCORE, "Score")
     )  # fmt: skip
-    return Layout(**{"name": "All", "format": DownloadFormat.CSV, "columns": columns or usual} | facts)
+    given: dict[str, Any] = {"name": "All", "format": DownloadFormat.CSV, "columns": columns or usual}
+    return Layout(**given | facts)

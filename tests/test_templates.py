@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from engine import database
+from errors import NotAllowed
 from models import template as rows
 from models.exam import Exam
 from models.institution import Institution
@@ -23,6 +24,7 @@ from models.viewer import Kind
 from resolvers import default_template, templates
 from resolvers.exams import load_reference_data
 from resolvers.reading import SHARES
+from resolvers.template_forms import Wishes
 from schema import layout as types
 from schema.ids import global_id
 from tests.client import Client
@@ -35,7 +37,9 @@ CONTENT = """id name isDefault format delimiter encoding dateFormat header versi
   columns { field examCode skill heading }"""
 FAULTS = "... on InvalidInput { problems { path message } }"
 MADE = f"... on TemplateCreated {{ template {{ {CONTENT} }} }} {FAULTS}"
-CHANGED = f"... on TemplateChanged {{ template {{ {CONTENT} }} }} {FAULTS} ... on TemplateChangedMeanwhile {{ version }}"
+CHANGED = (
+    f"... on TemplateChanged {{ template {{ {CONTENT} }} }} {FAULTS} ... on TemplateChangedMeanwhile {{ version }}"
+)
 ALL = f"{{ organisation {{ templates {{ {CONTENT} }} }} }}"
 PREVIEW = """query ($input: PreviewTemplateInput!) {
   previewTemplate(input: $input) { headings rows problems { path message } } }"""
@@ -72,6 +76,7 @@ class Office:
 
     async def templates(self) -> list[Any]:
         """All of them, without the default one."""
+        own: list[Any]
         _, *own = (await self.client.ask(ALL))["organisation"]["templates"]
         return own
 
@@ -314,8 +319,8 @@ async def test_an_institution_that_is_suspended_meanwhile_changes_nothing(office
     """O3: the order looks again once it has begun."""
     viewer = office.world.viewer(Kind.VERIFIER, office.user.id, institution_id=office.institution.id)
     await office.world.suspend(office.institution)
-    with pytest.raises(templates.NotAllowed):
-        await templates.create(viewer, templates.Wishes(name="Late"))
+    with pytest.raises(NotAllowed):
+        await templates.create(viewer, Wishes(name="Late"))
     assert await DownloadTemplate.all().count() == 0
 
 
@@ -477,7 +482,7 @@ def test_every_field_is_offered_to_clients() -> None:
         (rows.Delimiter, types.Delimiter),
         (rows.DateFormat, types.DateFormat),
     ):
-        assert [one.name for one in ours] == [one.name for one in told]  # type: ignore[attr-defined]  # both are enums
+        assert [one.name for one in ours] == [one.name for one in told]
     assert set(default_template.HEADINGS) == set(Field) - {Field.SKILL_SCORE}
     assert "columns" in fields_of("DownloadTemplate")
 
