@@ -1,7 +1,6 @@
 """GraphQL over HTTP, by its specification; streams go on in transport/streams.py."""
 
 import asyncio
-import hmac
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -18,16 +17,14 @@ import errors
 from engine.allowance import AllowanceUsedUp
 from engine.languages import chosen as language_of
 from engine.languages import told
-from models.viewer import Kind, Viewer
 from schema.build import schema
 from schema.context import Context
 from schema.extensions import AWAY, UNEXPECTED, presented
 from schema.verifying import BY_POST
-from settings import Settings
 from transport import asking, requests, streams
+from transport.admission import may_introspect, may_send_own, must_be_let_in
 from transport.allowances import facts, headers, headers_of_gate, headers_of_refusal
 from transport.gates import TooMany, asker
-from transport.known_documents import not_in_list
 from transport.negotiation import EVENTS, GRAPHQL, JSON, MULTIPART, VARY, accept_of, answers, chosen, media_type
 from transport.operations import Operation, checked, formatted, is_request_error
 from transport.requests import BadRequest, GraphQLRequest
@@ -149,42 +146,6 @@ def _patient(send: Send) -> Send:
 def request_id(connection: HTTPConnection) -> str:
     """The id that the request has in the log."""
     return str(connection.scope.get("request_id") or uuid.uuid4().hex)
-
-
-def may_introspect(connection: HTTPConnection, settings: Settings) -> bool:
-    """Whether the schema is open: to everybody in development, in production to those with the credential.
-
-    Where known documents alone may run, no question for the schema is one.
-    """
-    if settings.known_documents and not may_send_own(connection, settings):
-        return False
-    return not settings.production or has_schema_token(connection, settings)
-
-
-def has_schema_token(connection: HTTPConnection, settings: Settings) -> bool:
-    """Whether this is one of the board's own programs: a gateway, or what checks the schema."""
-    given = connection.headers.get("x-schema-token", "")
-    return bool(settings.schema_token and hmac.compare_digest(given.encode(), settings.schema_token.encode()))
-
-
-def may_send_own(connection: HTTPConnection, settings: Settings, has_token: bool = False) -> bool:
-    """Whether a document that is not known may run: for programs, if their token is somebody's (`must_be_let_in`).
-
-    A browser tells where it comes from, and brings our cookie. `has_token`: one came with a socket's beginning.
-    """
-    if not settings.known_documents or has_schema_token(connection, settings):
-        return True
-    is_browser = asking.cookie_name(settings) in connection.cookies or any(
-        name in connection.headers for name in ("origin", "sec-fetch-site")
-    )
-    return not is_browser and (has_token or asking.bearer_of(connection.headers.get("authorization")) is not None)
-
-
-def must_be_let_in(viewer: Viewer, operation: Operation, connection: HTTPConnection, settings: Settings) -> None:
-    """Refuse a document that is not known when the token that came with it is nobody's; raises GraphQLError."""
-    is_open = not settings.known_documents or has_schema_token(connection, settings)
-    if not is_open and not operation.asked.is_known and viewer.kind is Kind.ANONYMOUS:
-        raise not_in_list()
 
 
 async def _executed(operation: Operation, context: Context) -> Any:

@@ -37,10 +37,12 @@ from schema.build import schema
 from schema.context import Context
 from schema.extensions import AWAY, presented
 from transport import asking, requests, subscriptions
+from transport.admission import may_introspect, may_send_own, must_be_let_in
 from transport.allowances import facts, headers_of_gate
 from transport.gates import TooMany, asker
-from transport.http import may_introspect, may_send_own, must_be_let_in, refused, request_id, said
+from transport.http import refused, request_id, said
 from transport.known_documents import KnownDocuments
+from transport.messages import is_well_formed, names_document
 from transport.operations import Operation, checked, formatted, is_request_error
 from transport.requests import BadRequest, GraphQLRequest
 from transport.services import Services
@@ -100,7 +102,7 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         """Refuse what comes too fast or has the wrong shape before Strawberry trips over it."""
         if not self.context.take_message():
             await self.websocket.close(4429, "Too many messages")
-        elif _is_well_formed(message):
+        elif is_well_formed(message):
             await super().handle_message(message)
         else:
             await self.handle_invalid_message("Malformed message")
@@ -128,7 +130,7 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         if is_new and len(self.operations) >= MOST_SUBSCRIPTIONS:
             told = f"Too many subscriptions are open on this socket, at most {MOST_SUBSCRIPTIONS}."
             await self._refuse(message, told, "TOO_MANY_STREAMS", limit=MOST_SUBSCRIPTIONS)
-        elif is_new and _names_document(message["payload"]):
+        elif is_new and names_document(message["payload"]):
             await self._subscribe_by_hash(message)
         else:
             await super().handle_subscribe(message)
@@ -222,37 +224,6 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         await operation.send_operation_message({"id": operation.id, "type": "error", "payload": told})
         if any(error["message"] == str(errors.StreamEnded()) for error in told):
             await self.websocket.close(4401, "The session has ended")
-
-
-def _is_well_formed(message: Any) -> bool:
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return False
-    payload, kind = message.get("payload"), message["type"]
-    if kind == "subscribe":
-        return isinstance(message.get("id"), str) and _is_operation(payload)
-    if kind == "complete":
-        return isinstance(message.get("id"), str)
-    return isinstance(payload, dict | None)
-
-
-def _is_operation(payload: Any) -> bool:
-    return (
-        isinstance(payload, dict)
-        and _has_document(payload)
-        and isinstance(payload.get("operationName"), str | None)
-        and isinstance(payload.get("variables"), dict | None)
-        and isinstance(payload.get("extensions"), dict | None)
-    )
-
-
-def _has_document(payload: Any) -> bool:
-    """Whether it holds a document, or names one."""
-    return isinstance(payload.get("query"), str) or (payload.get("query") is None and _names_document(payload))
-
-
-def _names_document(payload: Any) -> bool:
-    extensions = payload.get("extensions")
-    return "documentId" in payload or (isinstance(extensions, dict) and "persistedQuery" in extensions)
 
 
 class Socket(ASGIWebSocketAdapter):

@@ -12,9 +12,9 @@ from errors import Unavailable
 from models.viewer import Kind
 from schema.build import schema
 from transport import asking
+from transport.admission import may_introspect
 from transport.developers import pages
 from transport.developers.pages import Page
-from transport.http import may_introspect
 from transport.pages import FOLDER, HEADERS, POLICY
 from transport.services import Services
 
