@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
 from typing import Any
@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from models.application import ApplicationStatus
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION as VERSION
+from models.download import DownloadRow, DownloadStatus
 from models.entry import Centre, Entry
 from models.institution import Institution, InstitutionStatus
 from models.journal import ResultChange
@@ -29,11 +30,12 @@ from models.version import Change, HolderNotice, ResultVersion
 from models.viewer import Kind
 from models.visit import About
 from resolvers import result_changes, trail
+from resolvers.download_failures import CannotBeMade, FailedCell
 from tests.client import Client
 from tests.events import events
 from tests.printed import fields_of, keys_of_entities
 from tests.selecting import Everything
-from tests.world import PASSWORD, SECRET, World, gid
+from tests.world import LAYOUT, PASSWORD, SECRET, World, gid
 
 WRONG_PASSWORD = "wrong horse 42"
 LAST = "Othersfamily"  # the candidate of each institution's last share
@@ -77,6 +79,7 @@ async def scene_of(world: World) -> Scene:
     await _candidate(scene)
     await _others(scene)
     await _shares(scene)
+    await _downloads(scene)
     await _correction(scene)
     await _letters(scene)
     await _trail(scene)
@@ -276,6 +279,20 @@ async def _shares(scene: Scene) -> None:
         await scene.world.share(scene.rows["other result"], scene.rows[name])
 
 
+async def _downloads(scene: Scene) -> None:
+    """One of `home` that failed over the candidate's share, and one by a key that repeats it."""
+    user, share, result = scene.rows["home user"], scene.rows["share with home"], scene.rows["result 1"]
+    layout = replace(LAYOUT, name="Hiddenlayout").as_json()
+    failure = CannotBeMade("Hiddenfailure", [FailedCell(0, "Hiddencell", "x")]).kept()
+    failed = await scene.world.download(user, rows=1, template=layout, status=DownloadStatus.FAILED, failure=failure)
+    await DownloadRow.create(download_id=failed.id, place=0, share_id=share.id, result_id=result.id, version=1)
+    scene.keep("download", failed, "Hiddenlayout", "Hiddenfailure", "Hiddencell")
+    ready: dict[str, Any] = {"status": DownloadStatus.READY, "file": "x", "digest": b"d" * 32, "size": 271828}
+    ready |= {"ready_at": scene.world.clock(), "rows": 1, "done": 1}
+    by_key = {"verifier_id": None, "key_id": scene.rows["key"].id, "repeated_id": failed.id}
+    scene.keep("download again", await scene.world.download(user, **ready, **by_key), 271828)
+
+
 # ---- what an answer says
 
 
@@ -441,7 +458,7 @@ def _representations(scene: Scene, type_name: str) -> list[Variables]:
 
 
 ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter",
-            "AccountApplication", "Invitation", "JoinRequest", "ListCheck", "ApiKey")  # fmt: skip
+            "AccountApplication", "Invitation", "JoinRequest", "ListCheck", "ApiKey", "Download")  # fmt: skip
 BY_EMAIL = "($input: LogInByEmailInput!)"
 
 # Every root field that leads to a row. A new one fails the tests until it stands here.
@@ -451,9 +468,12 @@ WAYS = {
     "Query.result": Way("result(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Result")]),
     "Query.inbox": Way("inbox(first: 3)"),
     "Query.share": Way("share(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Share")]),
-    "Query.changes": Way("changes(first: 3)", leaves_out=("shareId", "resultId")),  # of what is gone, too (P2)
     "Query.listCheck": Way(
         "listCheck(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("ListCheck")]
+    ),
+    "Query.changes": Way("changes(first: 3)", leaves_out=("shareId", "resultId")),  # of what is gone, too (P2)
+    "Query.download": Way(
+        "download(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Download")], depth=2
     ),
     "Query.institutions": Way('institutions(search: "hidden")'),
     "Query.organisation": Way("organisation"),
@@ -564,6 +584,18 @@ WAYS = {
         "reinstateInstitution(input: $input)", "($input: ReinstateInstitutionInput!)",
         lambda scene, _: [{"input": {"id": gid(scene.rows["closing"])}}], depth=2,
     ),
+    "Mutation.requestDownload": Way(
+        "requestDownload(input: $input)", "($input: RequestDownloadInput!)", lambda *_: [{"input": {"filter": {}}}],
+        depth=2,
+    ),
+    "Mutation.repeatDownload": Way(
+        "repeatDownload(input: $input)", "($input: RepeatDownloadInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["download"])}}], depth=2,
+    ),
+    "Subscription.downloadProgress": Way(
+        "downloadProgress(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Download")],
+        depth=2,
+    ),
     "Subscription.newShares": Way('newShares(after: "0.0")'),
     "Subscription.resultChanges": Way('resultChanges(after: "0.0")'),
 }  # fmt: skip
@@ -588,9 +620,9 @@ async def everything_told(scene: Scene, app: Starlette, client: Client, asker: A
 
 async def told_by(name: str, scene: Scene, app: Starlette, client: Client, asker: Asker) -> Said:
     """What one asker is answered by one way."""
-    if name.startswith("Subscription."):
-        return said(*await _streamed(app, document(name), asker))
     variables = WAYS[name].variables(scene, asker)
+    if name.startswith("Subscription."):
+        return said(*[one for each in variables for one in await _streamed(app, document(name), each, asker)])
     answers = [await client.as_(asker.token).post(document(name), **one) for one in variables]
     return said(*(_without(answer.json(), WAYS[name].leaves_out) for answer in answers))
 
@@ -603,10 +635,10 @@ def _without(body: Any, names: tuple[str, ...]) -> Any:
     return body
 
 
-async def _streamed(app: Starlette, query: str, asker: Asker) -> list[Any]:
+async def _streamed(app: Starlette, query: str, variables: Variables, asker: Asker) -> list[Any]:
     """What a stream tells until it ends, or until the share or the change that everybody got last."""
     results: list[Any] = []
-    async with events(app, query, {}, asker.token) as stream:
+    async with events(app, query, variables, asker.token) as stream:
         while (result := await stream.next()) is not None:
             results.append(result)
             change = (result.get("data") or {}).get("resultChanges")

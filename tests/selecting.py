@@ -20,6 +20,7 @@ ROWS = frozenset(
         "Institution",
         "VerifierUser",
         "ApiKey",
+        "Download",
         "DownloadTemplate",
         "Letter",
         "ListCheck",

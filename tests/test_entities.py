@@ -50,6 +50,7 @@ async def rows(world: World) -> dict[str, Any]:
             columns=[],
             created_at=world.clock(),
         ),
+        "Download": await world.download(),
         "AccountApplication": await world.application(),
         "Invitation": await world.invitation(),
         "Exam": await Exam.get(code="C1_ADVANCED"),
@@ -79,7 +80,16 @@ def told(row: Any) -> dict[str, str]:
 def test_the_entities_are_those_of_the_domain() -> None:
     """P5 names seven; applications, entries, invitations, keys, requests to join, letters and lists are ours."""
     wanted = {"Candidate", "Result", "Institution", "Share", "VerifierUser", "DownloadTemplate", "Exam"}
-    ours = {"AccountApplication", "ApiKey", "Entry", "Invitation", "JoinRequest", "Letter", "ListCheck"}
+    ours = {
+        "AccountApplication",
+        "ApiKey",
+        "Download",
+        "Entry",
+        "Invitation",
+        "JoinRequest",
+        "Letter",
+        "ListCheck",
+    }
     assert set(keys_of_entities()) == set(ENTITIES) == wanted | ours
     assert all("id" in keys for keys in keys_of_entities().values())
 

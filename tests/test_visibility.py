@@ -25,7 +25,16 @@ from tests.scene import WAYS, Asker, Said, Scene, document, everything_told, sce
 from tests.selecting import ROWS, leads_to_a_row, ways_to_rows
 from tests.world import World
 
-OFFICE = {"home user", "newcomer", "template", "join request", "list check", "key"}  # what a Primary User sees
+OFFICE = {
+    "home user",
+    "newcomer",
+    "template",
+    "join request",
+    "list check",
+    "key",
+    "download",
+    "download again",
+}  # what a Primary User sees
 # and what a live share adds
 HELD = {"candidate", "result 1", "award 1", "version 1", "notice to home", "share with home"}
 # all that is told of a result

@@ -19,6 +19,7 @@ from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.invitation import Invitation
 from models.join_request import JoinRequest, JoinRequestStatus
 from models.key import ApiKey
+from models.layout import Column, Field, Layout
 from models.letter import Letter
 from models.list_check import ListCheck, ListCheckStatus
 from models.result import Outcome, Result, SkillScore
@@ -36,6 +37,7 @@ from schema.ids import global_id
 PASSWORD = "correct horse 42"
 NO_TERMS = Terms()
 SECRET = "1234"
+LAYOUT = Layout("All columns", DownloadFormat.CSV, (Column(Field.HEADLINE, "Result"),))
 CES_SKILLS = {"READING": 168, "USE_OF_ENGLISH": 160, "WRITING": 176, "LISTENING": 170, "SPEAKING": 166}
 
 
@@ -187,16 +189,17 @@ class World:
         user = user or await self.verifier()
         defaults: dict[str, Any] = {
             "institution_id": user.institution_id,
+            "verifier_id": user.id,
             "status": DownloadStatus.QUEUED,
             "format": DownloadFormat.CSV,
-            "template": {},
+            "template": LAYOUT.as_json(),
             "chosen": {},
             "address": "192.0.2.1",
             "request_id": "",
             "rows": 2,
             "asked_at": self.clock(),
         }
-        return await Download.create(verifier_id=user.id, **defaults | facts)
+        return await Download.create(**defaults | facts)
 
     async def invitation(self, candidate: Candidate | None = None, **facts: Any) -> Invitation:
         """An invitation by a candidate, mailed now."""
