@@ -25,10 +25,7 @@ class ListCheckStatus(Enum):
 
 
 class ListCheck(Table):
-    """One file, handed in by a user or by a key: how much of it has been worked through, and where its result lies.
-
-    Files are named by the row's id.
-    """
+    """One file, how much of it has been worked through, and where its result lies. Files are named by the row's id."""
 
     institution: fields.ForeignKeyRelation[Institution] = fields.ForeignKeyField(
         "models.Institution", related_name="list_checks", on_delete=fields.RESTRICT

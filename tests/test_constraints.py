@@ -12,6 +12,7 @@ import pytest
 
 from engine import database
 from models.application import AccountApplication, ApplicationStatus
+from models.base import new_id
 from models.download import DownloadRow
 from models.entry import Entry
 from models.institution import Institution
@@ -224,6 +225,16 @@ REFUSED = {
     "template_version": ["UPDATE download_template SET version = 0"],
     "template_delimiter": ["UPDATE download_template SET delimiter = ':'"],
     "template_date_format": ["UPDATE download_template SET date_format = 'DD.MM.YYYY'"],
+    "api_key_hash": [copied("api_key")],
+    "api_key_hash_length": ["UPDATE api_key SET hash = 'short'"],
+    "api_key_ends_after_it_began": ["UPDATE api_key SET expires_at = created_at"],
+    "api_key_has_scopes": ["UPDATE api_key SET scopes = '{}'"],
+    "api_key_known_scopes": ["UPDATE api_key SET scopes = '{VERIFY,READ_ALL}'"],
+    "api_key_named": ["UPDATE api_key SET name = ''", "UPDATE api_key SET prefix = ''"],
+    "list_check_of_one": [
+        "UPDATE list_check SET verifier_id = NULL",
+        "UPDATE list_check SET key_id = (SELECT id FROM api_key LIMIT 1)",
+    ],
     "session_one_owner": [
         "UPDATE session SET candidate_id = NULL",
         "UPDATE session SET staff_id = (SELECT id FROM staff_user LIMIT 1)",
@@ -259,6 +270,8 @@ TAKEN = [
     copied("join_request", status="'REFUSED'", decided_at="now()", decided_by="gen_random_uuid()"),
     "UPDATE list_check SET status = 'READY', done = rows, ready_at = now()",
     "UPDATE list_check SET admitted = rows",
+    "UPDATE list_check SET verifier_id = NULL, key_id = (SELECT id FROM api_key LIMIT 1)",
+    "UPDATE api_key SET scopes = '{DOWNLOAD,READ_PHOTO}', expires_at = created_at + interval '1 microsecond'",
     "UPDATE list_check SET status = 'FAILED', failure = 'The file is lost'",
     copied("list_check_batch", first_row="500"),
     written(),
@@ -360,6 +373,7 @@ async def with_requests(result: Result, institution: Institution, world: World) 
         **person, candidate_id=(await Entry.get(id=result.entry_id)).candidate_id, website="https://b.example",
         language="en", invited_at=now,
     )  # fmt: skip
+    await world.key(institution)
     await JoinRequest.create(**person, institution_id=institution.id, status=JoinRequestStatus.ASKED, asked_at=now)
     check = await ListCheck.create(
         institution_id=institution.id, verifier_id=(await VerifierUser.get(is_primary=True)).id, rows=2, asked_at=now,
