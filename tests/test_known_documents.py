@@ -327,6 +327,7 @@ async def test_a_closed_service_is_closed_over_sockets_too(door: Door, world: Wo
     token = await world.token(await world.verifier())
     program = {"authorization": f"Bearer {token}"}
     browser = {"Origin": door.url, "Cookie": f"seiseki={token}"}
+    wrong = {"Authorization": "Bearer nobodys"}  # a socket that begins with it is nobody's
     for payload, headers in ((None, {}), (None, browser), (program, {"Origin": door.url})):
         async with door.opened(payload, **headers) as socket:
             for body, code in (
@@ -335,6 +336,9 @@ async def test_a_closed_service_is_closed_over_sockets_too(door: Door, world: Wo
             ):
                 error = await socket.ask({"id": "1", "type": "subscribe", "payload": body})
                 assert error["payload"][0]["extensions"]["code"] == code
+    async with door.opened(None, **wrong) as socket:
+        error = await socket.ask({"id": "1", "type": "subscribe", "payload": {"query": own}})
+        assert error["payload"][0]["extensions"]["code"] == "QUERY_NOT_IN_SAFELIST"
     institution = await world.institution()
     await world.share(await world.result(), institution)
     token = await world.token(await world.verifier(institution))
