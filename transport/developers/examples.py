@@ -20,6 +20,7 @@ HEAD = re.compile(r"\A# who: (?P<who>.+)\n(?:# answers: (?P<answers>\w+)\n)?(?P<
 # may less stands for all who may more.
 WHO = {
     "anybody": "anybody, without a credential too",
+    "key": "every key",
     "reader": "every user of an institution",
     "officer": "users of an institution who may do more than read",
     "primary": "an institution's Primary User",
