@@ -187,6 +187,10 @@ class ConsentOutdated(Refusal):
         self.current_version = current_version
 
 
+class NothingToSimulate(Refusal):
+    message = "Nothing in the sandbox is in a state in which this can happen: reset it, or simulate something else first."
+
+
 class ShareNotFound(Refusal):
     message = "There is no such share here, or it is here no more."
 

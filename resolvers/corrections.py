@@ -18,6 +18,7 @@ from models.candidate import LIVE_SHARE, OF_WORLD
 from models.grades import Award
 from models.journal import EventKind, ResultChange
 from models.result import Moments, Outcome, ResultStatus, status
+from models.sandbox import certificate_number, is_invented
 from models.scores import SKILL_COLUMNS
 from models.statement_numbers import CERTIFICATE, new_number
 from models.trail import TrailAct
@@ -249,6 +250,8 @@ async def _certificate(before: Row, row: ResultRow, worth: Award) -> str | None:
     """The number of the certificate: the one that is given, the one that it had, or a new one; none without a right."""
     if not worth.certificate:
         return None
+    if is_invented(before["statement_number"]):
+        return certificate_number(before["statement_number"])
     wanted: str = row.certificate_number or before["certificate_number"] or ""
     while not wanted or await _is_taken(wanted, before["id"]):
         if row.certificate_number:

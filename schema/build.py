@@ -38,6 +38,7 @@ from schema.refusals import TYPES, handlers
 from schema.release import ReleaseMutation
 from schema.result import ResultQuery
 from schema.result_change import ResultChangeSubscription
+from schema.sandbox import SandboxMutation, SandboxQuery
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
 from schema.staff import StaffQuery
@@ -79,6 +80,7 @@ class Query(
     CheckQuery,
     VerifyingQuery,
     ListCheckQuery,
+    SandboxQuery,
     TemplateQuery,
     DownloadQuery,
     ChangeQuery,
@@ -113,6 +115,7 @@ class Mutation(
     CorrectionMutation,
     PhotoMutation,
     ListCheckMutation,
+    SandboxMutation,
     TemplateMutation,
     DownloadMutation,
 ):

@@ -261,6 +261,11 @@ class DownloadsStillRunning(Refusal):
     running: int = strawberry.field(description="How many; another one can be ordered when one of them is ready.")
 
 
+@refuses(errors.NothingToSimulate, "Nothing in the sandbox is in a state in which this can happen.")
+class NothingToSimulate(Refusal):
+    pass
+
+
 @refuses(errors.ShareNotFound, "The viewer has no such share, or, as an institution, has it no more.")
 class ShareNotFound(Refusal):
     pass

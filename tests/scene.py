@@ -467,6 +467,7 @@ WAYS = {
     "Query.me": Way("me"),
     "Query.result": Way("result(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Result")]),
     "Query.inbox": Way("inbox(first: 3)"),
+    "Query.sandbox": Way("sandbox"),
     "Query.share": Way("share(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Share")]),
     "Query.listCheck": Way(
         "listCheck(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("ListCheck")]

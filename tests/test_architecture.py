@@ -95,6 +95,7 @@ SHORT_LISTS = {
     "Query.verifyResults": "one per pair of an order: 500 (V5)",
     "Result.notices": "at most two",
     "Result.told": "those who had read it, once for each correction",
+    "Sandbox.samples": "one per case: some thirty",
     "Result.versions": "few results are corrected, and seldom twice",
     "ResultCorrected.told": "those who had read the version that ended",
     "ResultVersion.skillScores": "one per skill of an exam",
