@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
-from engine import database, files, hashing, keys, rendering
+from engine import database, files, hashing, keys, outbound, rendering
 from engine.clock import Clock, system_clock
 from engine.events import Batch, Cursor, Hub
 from engine.jobs import Worker
@@ -21,6 +21,7 @@ from resolvers import download_progress, jobs, journal, office, result_changes, 
 from resolvers.download_progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
+from resolvers.webhook_sender import Sender
 from settings import Settings
 from transport import pages
 from transport.developers import routes as developers
@@ -42,6 +43,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
     hashing.use_threads(settings.hashing_threads)
     rendering.use_threads(settings.document_threads)
     office.use(settings)
+    outbound.use(settings.webhooks_to_private)
     files.use(settings.files_url, settings.var / "files")
     url = settings.database_url
     services = Services(settings, clock, _hub(url, clock), _result_hub(url, clock), _download_hub(url, clock))
@@ -120,13 +122,16 @@ async def working(settings: Settings, clock: Clock, stopping: asyncio.Event | No
     """A worker for all jobs, at work inside the block or until `stopping` is set; the database must be open."""
     assert settings.database_url is not None
     office.use(settings)
+    outbound.use(settings.webhooks_to_private)
     files.use(settings.files_url, settings.var / "files")
     post = post_of(settings)
     work = jobs.jobs(post.send, settings.public_url, settings.mail_seconds, clock)
     heartbeat = timedelta(seconds=settings.heartbeat_seconds)
+    stopping = stopping or asyncio.Event()
+    sender = Sender(clock, stopping=stopping)
     worker = Worker(settings.database_url, work, jobs.SCHEDULES, clock, heartbeat, stopping)
     try:
-        async with worker.running():
+        async with worker.running(), sender.running():
             yield worker
     finally:
         await post.close()

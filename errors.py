@@ -204,6 +204,14 @@ class ShareExpired(Refusal):
         self.expired_at = expired_at
 
 
+class WebhookNotFound(Refusal):
+    message = "Your organisation has no such webhook."
+
+
+class DeliveryNotFound(Refusal):
+    message = "None of your organisation's webhooks has such a message that can be sent again."
+
+
 class EntryNotFound(Refusal):
     message = "There is no such entry among yours."
 

@@ -55,6 +55,7 @@ class Settings:
     runs_worker: bool = True
     mail_seconds: int = 130
     heartbeat_seconds: int = 15
+    webhooks_to_private: bool = False
     secret_key: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -73,11 +74,7 @@ class Settings:
             inbox_url=env.get("INBOX_URL") or None,
             results_url=env.get("RESULTS_URL") or None,
             production=production,
-            smtp_url=env.get("SMTP_URL") or None,
-            smtp_ca=_path(env, "SMTP_CA"),
-            mail_from=env.get("MAIL_FROM", MAIL_FROM),
-            dkim_key=_path(env, "DKIM_KEY"),
-            dkim_selector=env.get("DKIM_SELECTOR") or None,
+            **_mail(env),
             allowed_origins=tuple(env.get("ALLOWED_ORIGINS", "").split()),
             schema_token=env.get("SCHEMA_TOKEN") or None,
             documents=_path(env, "DOCUMENTS") or DOCUMENTS,
@@ -96,6 +93,7 @@ class Settings:
             runs_worker=env.get("WORKER", "1").lower() not in ("0", "false", "no"),
             mail_seconds=_number(env, "MAIL_SECONDS", 130),
             heartbeat_seconds=_number(env, "HEARTBEAT_SECONDS", 15),
+            webhooks_to_private=env.get("WEBHOOKS_TO_PRIVATE", "").lower() in ("1", "true", "yes"),
             secret_key=_secret_key(env, var, production),
         )
 
@@ -133,6 +131,17 @@ def _points(env: Mapping[str, str], name: str, default: int) -> int:
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     return Path(env[name]).resolve() if env.get(name) else None
+
+
+def _mail(env: Mapping[str, str]) -> dict[str, Any]:
+    """How mail is sent, and in whose name."""
+    return {
+        "smtp_url": env.get("SMTP_URL") or None,
+        "smtp_ca": _path(env, "SMTP_CA"),
+        "mail_from": env.get("MAIL_FROM", MAIL_FROM),
+        "dkim_key": _path(env, "DKIM_KEY"),
+        "dkim_selector": env.get("DKIM_SELECTOR") or None,
+    }
 
 
 def _timezone(env: Mapping[str, str]) -> str:

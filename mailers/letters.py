@@ -178,6 +178,16 @@ def key_ends(envelope: Envelope, key: Key, link: str) -> Mail:
     return _of_key("key_ends", envelope, key, link)
 
 
+def webhook_failing(envelope: Envelope, institution: str, host: str, since: datetime, link: str) -> Mail:
+    """To the Primary User: a message to a webhook was given up, and since when tries have failed (N7)."""
+    return _mail("webhook_failing", envelope, institution=institution, host=host, since=since, link=link)
+
+
+def webhook_paused(envelope: Envelope, institution: str, host: str, reason: str, link: str) -> Mail:
+    """To the Primary User: nothing more is sent to a webhook, for reason GONE or FAILING (N7)."""
+    return _mail("webhook_paused", envelope, institution=institution, host=host, reason=reason, link=link)
+
+
 def account_closed(envelope: Envelope) -> Mail:
     """The last letter, to an address that is erased once it is sent (G2)."""
     return _mail("account_closed", envelope, closed_at=envelope.written_at)

@@ -117,6 +117,15 @@ def _key(facts: Facts) -> Key:
     return Key(facts["institution"], facts["key"], facts["prefix"], datetime.fromisoformat(facts["expires_at"]))
 
 
+def _webhook_failing(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    since = datetime.fromisoformat(facts["since"])
+    return letters.webhook_failing(envelope, facts["institution"], facts["host"], since, f"{public_url}/inbox")
+
+
+def _webhook_paused(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.webhook_paused(envelope, facts["institution"], facts["host"], facts["reason"], f"{public_url}/inbox")
+
+
 def _account_closed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
     return letters.account_closed(envelope)
 
@@ -180,6 +189,8 @@ KINDS: dict[str, Compose] = {
     "key_created": _key_created,
     "key_revoked": _key_revoked,
     "key_ends": _key_ends,
+    "webhook_failing": _webhook_failing,
+    "webhook_paused": _webhook_paused,
     "account_closed": _account_closed,
     "password_changed": _password_changed,
     "login_locked": _login_locked,

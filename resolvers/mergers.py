@@ -174,6 +174,7 @@ REST = (
        WHERE share.id = download_row.share_id AND share.merged_into_id IS NOT NULL
        AND share.institution_id = :duplicate_id""",
     "UPDATE list_check SET institution_id = :into_id WHERE institution_id = :duplicate_id",
+    "UPDATE webhook SET institution_id = :into_id WHERE institution_id = :duplicate_id",
     """UPDATE download_template SET institution_id = :into_id, name = CASE WHEN EXISTS (
            SELECT 1 FROM download_template AS own
            WHERE own.institution_id = :into_id AND lower(own.name) = lower(download_template.name))

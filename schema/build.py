@@ -47,6 +47,7 @@ from schema.template import TemplateMutation, TemplateQuery
 from schema.user import UserMutation
 from schema.verifier import OrganisationMutation, OrganisationQuery
 from schema.verifying import VerifyingQuery
+from schema.webhook import WebhookMutation
 from schema.withdrawal import WithdrawalMutation, WithdrawalQuery
 
 FEDERATION_VERSION: Final = "2.9"  # the newest that gateways and composers in use all know
@@ -116,6 +117,7 @@ class Mutation(
     PhotoMutation,
     ListCheckMutation,
     SandboxMutation,
+    WebhookMutation,
     TemplateMutation,
     DownloadMutation,
 ):

@@ -31,6 +31,7 @@ from schema.result import Result
 from schema.share import Share
 from schema.template import DownloadTemplate
 from schema.verifier import VerifierUser
+from schema.webhook import Webhook
 
 ENTITIES: dict[str, Any] = {
     "AccountApplication": AccountApplication,
@@ -48,6 +49,7 @@ ENTITIES: dict[str, Any] = {
     "Result": Result,
     "Share": Share,
     "VerifierUser": VerifierUser,
+    "Webhook": Webhook,
 }
 MOST_REPRESENTATIONS = 1000
 

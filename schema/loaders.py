@@ -30,6 +30,7 @@ from resolvers import (
     shares,
     templates,
     verifiers,
+    webhooks,
 )
 from resolvers.pages import Page, Place
 
@@ -208,6 +209,16 @@ class Loaders:
     def shares_of_result(self) -> DataLoader[SharesKey, Page]:
         """A page of a result's shares, newest first."""
         return self._pages(shares.of_results)
+
+    @cached_property
+    def webhook(self) -> DataLoader[UUID, Row | None]:
+        """Webhooks by id."""
+        return self._rows(webhooks.by_ids)
+
+    @cached_property
+    def deliveries_of_webhook(self) -> DataLoader[SharesKey, Page]:
+        """A page of a webhook's messages, newest first."""
+        return self._pages(webhooks.deliveries_of)
 
     def _pages(self, read: ReadPages) -> DataLoader[SharesKey, Page]:
         """One statement per different place; a document rarely asks for more than one."""

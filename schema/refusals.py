@@ -261,6 +261,16 @@ class DownloadsStillRunning(Refusal):
     running: int = strawberry.field(description="How many; another one can be ordered when one of them is ready.")
 
 
+@refuses(errors.WebhookNotFound, "The viewer's institution has no such webhook.")
+class WebhookNotFound(Refusal):
+    pass
+
+
+@refuses(errors.DeliveryNotFound, "The viewer's institution has no such message, or it was a test.")
+class DeliveryNotFound(Refusal):
+    pass
+
+
 @refuses(errors.NothingToSimulate, "Nothing in the sandbox is in a state in which this can happen.")
 class NothingToSimulate(Refusal):
     pass

@@ -12,7 +12,7 @@ from models.base import required
 from models.notify import Notify as Choice
 from models.scope import Scope
 from models.verifier import may_know_refusal
-from resolvers import api_keys, download_history, join_requests, list_checks, news, templates, verifiers
+from resolvers import api_keys, download_history, join_requests, list_checks, news, templates, verifiers, webhooks
 from schema.arguments import Input
 from schema.context import Info
 from schema.costs import PAGE, list_of
@@ -26,6 +26,7 @@ from schema.node import LANGUAGE_DESCRIPTION, Node
 from schema.pages import After, First, place
 from schema.refusals import NotAllowed, NotLoggedIn
 from schema.template import DownloadTemplate
+from schema.webhook import Webhook
 
 
 @strawberry.enum(description="How far a user's account has come.")
@@ -147,6 +148,16 @@ class Organisation:
         if not (viewer.is_primary or viewer.has(Scope.MANAGE)):
             return None
         return ApiKeyConnection.of(await api_keys.page(viewer, place(first, after)), viewer)
+
+    @strawberry.field(
+        description="Its webhooks, the oldest first; null for all but the Primary User and keys that manage.",
+        directives=[list_of(5)],
+    )
+    async def webhooks(self, info: Info) -> list[Webhook] | None:
+        viewer = info.context.viewer
+        if not (viewer.is_primary or viewer.has(Scope.MANAGE)):
+            return None
+        return [Webhook.of(row, viewer.at) for row in await webhooks.own(viewer)]
 
     @strawberry.field(description="When new users are mailed about new shares, until they choose for themselves.")
     async def primary_default(self, info: Info) -> Notify:

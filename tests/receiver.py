@@ -45,6 +45,11 @@ class Reply:
 Answer = Callable[[Received], Reply | Awaitable[Reply]]
 
 
+def always(reply: Reply) -> Answer:
+    """The same answer to everything."""
+    return lambda _: reply
+
+
 @dataclass(slots=True)
 class Receiver:
     """What was received, in order; how many connections there were; and where it listens."""
@@ -55,6 +60,7 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     names: list[str | None] = field(default_factory=list)  # that TLS was asked for
+    open: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -64,10 +70,25 @@ class Receiver:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, with one request after the other."""
         self.connections += 1
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while await self._one(reader, writer):
-                pass
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        self.open.add(task)
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                while await self._one(reader, writer):
+                    pass
+        finally:
+            self.open.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
+
+    async def hang_up(self) -> None:
+        """Close every connection."""
+        tasks = list(self.open)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -98,3 +119,4 @@ async def receiving(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") 
         yield receiver
     finally:
         server.close()
+        await receiver.hang_up()

@@ -107,6 +107,9 @@ async def _institutions(scene: Scene) -> None:
     words = "Hiddenkey", "sk_hidden"
     key, _ = await world.key(scene.rows["home"], name=words[0], prefix=words[1])
     scene.keep("key", key, *words)
+    webhook = await world.webhook(scene.rows["home"], url="https://hiddenhooks.example/new")
+    message = await world.delivery(webhook)
+    scene.keep("webhook", webhook, webhook.url, gid(message), str(message.pk))
     scene.keep("template", await _template(world, scene.rows["home"]), "Hiddentemplate", "Hiddenheading")
 
 
@@ -458,7 +461,8 @@ def _representations(scene: Scene, type_name: str) -> list[Variables]:
 
 
 ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter",
-            "AccountApplication", "Invitation", "JoinRequest", "ListCheck", "ApiKey", "Download")  # fmt: skip
+            "AccountApplication", "Invitation", "JoinRequest", "ListCheck", "ApiKey", "Webhook",
+            "Download")  # fmt: skip
 BY_EMAIL = "($input: LogInByEmailInput!)"
 
 # Every root field that leads to a row. A new one fails the tests until it stands here.
@@ -585,6 +589,19 @@ WAYS = {
         "reinstateInstitution(input: $input)", "($input: ReinstateInstitutionInput!)",
         lambda scene, _: [{"input": {"id": gid(scene.rows["closing"])}}], depth=2,
     ),
+    "Mutation.createWebhook": Way(
+        "createWebhook(input: $input)", "($input: CreateWebhookInput!)",
+        lambda *_: [{"input": {"url": "https://new.example/hook"}}], depth=2,
+    ),
+    **{
+        f"Mutation.{name}": Way(
+            f"{name}(input: $input)", f"($input: {name[0].upper()}{name[1:]}Input!)",
+            lambda scene, _, more=more: [{"input": {"id": gid(scene.rows["webhook"])} | more}], depth=2,
+        )
+        for name, more in (
+            ("changeWebhook", {"isPaused": True}), ("rotateWebhookSecret", {}), ("replayWebhook", {"after": "0.0"})
+        )
+    },
     "Mutation.requestDownload": Way(
         "requestDownload(input: $input)", "($input: RequestDownloadInput!)", lambda *_: [{"input": {"filter": {}}}],
         depth=2,

@@ -19,6 +19,7 @@ ROWS = frozenset(
         "Share",
         "Institution",
         "VerifierUser",
+        "Webhook",
         "ApiKey",
         "Download",
         "DownloadTemplate",

@@ -88,6 +88,7 @@ SHORT_LISTS = {
     "ListCheckConnection.edges": "a page",
     "MailResent.notResent": "at most as many as were named: 100",
     "Organisation.templates": "an office keeps a handful, 200 at most",
+    "Organisation.webhooks": "at most 20",
     "Organisation.users": "the staff of one office",
     "ParkedMailConnection.edges": "a page",
     "Query.exams": "reference data, loaded from a file",
@@ -106,6 +107,7 @@ SHORT_LISTS = {
     "Staff.heldJobs": "one per kind of job",
     "TemplatePreview.problems": "a few per column of a template: 200",
     "Verification.problems": "one per number of a pair",
+    "WebhookDeliveryConnection.edges": "a page",
     "WithdrawnShareConnection.edges": "a page",
 }
 

@@ -245,6 +245,17 @@ REFUSED = {
     "api_key_has_scopes": ["UPDATE api_key SET scopes = '{}'"],
     "api_key_known_scopes": ["UPDATE api_key SET scopes = '{VERIFY,READ_ALL}'"],
     "api_key_named": ["UPDATE api_key SET name = ''", "UPDATE api_key SET prefix = ''"],
+    "webhook_paused_why": ["UPDATE webhook SET paused_at = now()", "UPDATE webhook SET pause_reason = 'GONE'"],
+    "webhook_failing": ["UPDATE webhook SET failures = 1", "UPDATE webhook SET failing_since = now()"],
+    "webhook_url": ["UPDATE webhook SET url = 'ftp://a.example'", "UPDATE webhook SET url = 'a'"],
+    "webhook_secret": ["UPDATE webhook SET secret_number = 0"],
+    "webhook_delivery_once": [copied("webhook_delivery")],
+    "webhook_delivery_waits": [
+        "UPDATE webhook_delivery SET status = 'WAITING'",
+        "UPDATE webhook_delivery SET next_try_at = now()",
+    ],
+    "webhook_delivery_tries": ["UPDATE webhook_delivery SET tries = -1"],
+    "webhook_delivery_event": ["UPDATE webhook_delivery SET xid = NULL", "UPDATE webhook_delivery SET event_id = NULL"],
     "list_check_of_one": [
         "UPDATE list_check SET verifier_id = NULL",
         "UPDATE list_check SET key_id = (SELECT id FROM api_key LIMIT 1)",
@@ -305,6 +316,10 @@ TAKEN = [
     "UPDATE photo SET width = 1, height = 2000",
     "UPDATE share SET expires_at = sent_at",
     "UPDATE result SET withheld_at = now()",
+    "UPDATE webhook SET paused_at = now(), pause_reason = 'GONE', failures = 1, failing_since = now()",
+    "UPDATE webhook_delivery SET status = 'WAITING', next_try_at = now(), tries = 0",
+    copied("webhook_delivery", xid="NULL", event_id="NULL"),
+    copied("webhook_delivery", event_id="999999"),
     copied("result_version", version="2"),
     copied("holder_notice", version="2"),
     copied("trail", id="999999"),
@@ -341,6 +356,7 @@ async def filled(open_database: None, world: World, database_url: str) -> AsyncI
     await RateWindow.create(kind="k", subject="s", window_started_at=world.clock())
     connection = await asyncpg.connect(database_url)
     yield connection
+    await world.delivery(await world.webhook(institution))
     await connection.close()
 
 

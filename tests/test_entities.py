@@ -56,6 +56,7 @@ async def rows(world: World) -> dict[str, Any]:
         "Exam": await Exam.get(code="C1_ADVANCED"),
         "Letter": await world.letter(),
         "ListCheck": await world.list_check(),
+        "Webhook": await world.webhook(institution),
         "ApiKey": (await world.key(institution))[0],
         "JoinRequest": await world.join_request(institution),
     }
@@ -78,7 +79,7 @@ def told(row: Any) -> dict[str, str]:
 
 
 def test_the_entities_are_those_of_the_domain() -> None:
-    """P5 names seven; applications, entries, invitations, keys, requests to join, letters and lists are ours."""
+    """P5 names seven; the others are ours, for `node` and for who refers to them."""
     wanted = {"Candidate", "Result", "Institution", "Share", "VerifierUser", "DownloadTemplate", "Exam"}
     ours = {
         "AccountApplication",
@@ -89,6 +90,7 @@ def test_the_entities_are_those_of_the_domain() -> None:
         "JoinRequest",
         "Letter",
         "ListCheck",
+        "Webhook",
     }
     assert set(keys_of_entities()) == set(ENTITIES) == wanted | ours
     assert all("id" in keys for keys in keys_of_entities().values())

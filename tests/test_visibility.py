@@ -32,6 +32,7 @@ OFFICE = {
     "join request",
     "list check",
     "key",
+    "webhook",
     "download",
     "download again",
 }  # what a Primary User sees
@@ -47,7 +48,7 @@ SHARED = {name for name in OWN_ROWS if name.startswith("share with")}
 # before.
 WITHOUT_ROWS = {"Mutation.logInStaff", "Query.institutions", "Mutation.enterCandidates", "Mutation.inviteInstitution"}
 WITHOUT_ROWS |= {"Mutation.addUser", "Mutation.suspendInstitution", "Mutation.reinstateInstitution"}
-WITHOUT_ROWS |= {"Mutation.mergeInstitutions"}
+WITHOUT_ROWS |= {"Mutation.createWebhook", "Mutation.mergeInstitutions"}
 # Paths that answer without knowing who asks, and hold no rows.
 PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-email", "/inbox", "/check"} | {
     "/results",

@@ -11,6 +11,7 @@ from engine import database, keys
 from engine.hashing import HASHER
 from models import key_token, person_names
 from models.application import AccountApplication, ApplicationStatus
+from models.base import new_id
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
 from models.download import Download, DownloadStatus
@@ -29,7 +30,8 @@ from models.terms import Terms
 from models.totp import code_at
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
 from models.viewer import Kind, Viewer
-from resolvers import institutions, news, sessions
+from models.webhook import DeliveryStatus, Webhook, WebhookDelivery
+from resolvers import institutions, journal, news, sessions
 from resolvers.shares import Consent, send
 from resolvers.staff import equip
 from schema.ids import global_id
@@ -213,6 +215,34 @@ class World:
             "invited_at": self.clock(),
         }
         return await Invitation.create(**defaults | facts)
+
+    async def webhook(self, institution: Institution | None = None, **facts: Any) -> Webhook:
+        """A webhook that is told of everything that happens from now on."""
+        institution = institution or await self.institution()
+        defaults: dict[str, Any] = {
+            "url": f"https://hooks.institution{self._next()}.example/new",
+            "kinds": [],
+            "created_by": new_id(),
+            "created_at": self.clock(),
+            "xid": await journal.position(),
+            "event_id": 0,
+        }
+        return await Webhook.create(institution_id=institution.id, **defaults | facts)
+
+    async def delivery(self, webhook: Webhook, **facts: Any) -> WebhookDelivery:
+        """A message to a webhook that was taken; of an event that is none of the journal's."""
+        defaults: dict[str, Any] = {
+            "xid": 1,
+            "event_id": self._next(),
+            "kind": "SHARE_SENT",
+            "payload": {"type": "share.sent"},
+            "status": DeliveryStatus.DELIVERED,
+            "tries": 1,
+            "created_at": self.clock(),
+            "last_try_at": self.clock(),
+            "last_status": 204,
+        }
+        return await WebhookDelivery.create(webhook_id=webhook.id, **defaults | facts)
 
     async def suspend(self, institution: Institution) -> None:
         """Suspend an institution now."""
