@@ -39,6 +39,10 @@ schema: $(INSTALLED) ## write schema.graphql
 	$(VENV) cli.py schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
 
+documents: $(INSTALLED) ## write persisted/pages.json, what the scripts of our pages ask
+	$(VENV) cli.py documents > persisted/pages.json.new
+	mv persisted/pages.json.new persisted/pages.json
+
 lock: .uv/bin/uv ## pin all that pyproject.toml names in requirements.lock (UPGRADE=--upgrade for newer ones)
 	.uv/bin/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) --output-file requirements.lock

@@ -367,7 +367,7 @@ async def test_a_question_for_the_schema_is_never_a_known_one(
 
 
 def test_documents_of_our_pages_are_known() -> None:
-    """After a change of a page: `python cli.py documents`, and what it prints becomes `persisted/pages.json`."""
+    """After a change of a page: `make documents`."""
     committed = (DOCUMENTS / "pages.json").read_text("utf-8")
     assert committed == page_documents.manifest()
     assert len(texts_in(DOCUMENTS)) >= 20
