@@ -9,7 +9,7 @@ INSTALLED = .venv/.installed
 UV_VERSION = 0.13.9
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check format types bench schema lock clean
+.PHONY: help run test check format types bench schema documents lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 -- \2/p' Makefile | awk -F ' -- ' '{ printf "%-14s %s\n", $$1, $$2 }'
