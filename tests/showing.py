@@ -22,7 +22,7 @@ from models.statement import check_token
 from models.template import DownloadFormat, DownloadTemplate
 from models.verifier import StaffUser, VerifierRole, VerifierStatus, VerifierUser
 from models.viewer import Kind
-from resolvers import corrections, password_links, templates
+from resolvers import corrections, password_links, sandboxes, templates
 from resolvers.corrections import Order
 from resolvers.withdrawals import withdraw
 from schema.ids import global_id
@@ -276,12 +276,30 @@ async def _download(cast: Cast) -> Words:
     return {"YOUR_DOWNLOAD_ID": gid(download)}
 
 
+async def _webhook(cast: Cast) -> Words:
+    return {"YOUR_WEBHOOK_ID": gid(await cast.world.webhook(cast.institution))}
+
+
+async def _delivery(cast: Cast) -> Words:
+    webhook = await cast.world.webhook(cast.institution)
+    return {"YOUR_DELIVERY_ID": gid(await cast.world.delivery(webhook))}
+
+
+async def _sandbox(cast: Cast) -> Words:
+    """Made once for an institution, and the same from then on."""
+    primary = cast.users["primary"]
+    viewer = cast.world.viewer(Kind.VERIFIER, primary.id, institution_id=cast.institution.id, is_primary=True)
+    made = await sandboxes.create(viewer)
+    return {"YOUR_SANDBOX_ID": str(global_id("Institution", made.id))}
+
+
 OWN: dict[str, Callable[[Cast], Awaitable[Words]]] = {
     "amendResult": _own_result,
     "changeInstitution": _institution,
     "changePassword": _somebody,
     "changeTemplate": _template,
     "changeUser": _user,
+    "changeWebhook": _webhook,
     "claimEntry": _unclaimed,
     "closeMyAccount": _somebody,
     "confirmEmail": _new_address,
@@ -289,6 +307,7 @@ OWN: dict[str, Callable[[Cast], Awaitable[Words]]] = {
     "decideJoinRequest": _join_request,
     "declineInvitation": _invitation,
     "deleteTemplate": _template,
+    "deleteWebhook": _webhook,
     "download": _download,
     "downloadProgress": _download,
     "enterCandidates": _new_candidate,
@@ -306,16 +325,23 @@ OWN: dict[str, Callable[[Cast], Awaitable[Words]]] = {
     "releaseResultAgain": _withheld,
     "removeUser": _user,
     "repeatDownload": _download,
+    "replayWebhook": _webhook,
     "requestVerifierPasswordReset": _verifier,
+    "resendDelivery": _delivery,
     "resendInvitation": _invited,
     "resendMail": _letter,
     "resetPassword": _reset,
+    "resetSandbox": _sandbox,
     "revokeKey": _key,
     "revokeResult": _own_result,
+    "rotateWebhookSecret": _webhook,
+    "sandbox": _sandbox,
     "scheduleRelease": _to_release,
     "sendResult": _own_result,
     "setPassword": _first_password,
+    "simulateChange": _sandbox,
     "suspendInstitution": _institution,
+    "testWebhook": _webhook,
     "withdrawShare": _own_share,
     "withholdResult": _own_result,
 }

@@ -38,6 +38,7 @@ YOURS = {
     "YOUR_CONFIRMATION_TOKEN": "what stands behind the `#` of the mailed link",
     "YOUR_CONSENT_VERSION": "`Institution.consent { version }`, of the sentence that was shown",
     "YOUR_DATE_OF_BIRTH": "year, month and day, such as `2005-04-03`",
+    "YOUR_DELIVERY_ID": "the id of a message, from `Webhook.deliveries`",
     "YOUR_DOWNLOAD_ID": "the id of a download, from `requestDownload` or `organisation.downloads`",
     "YOUR_DUPLICATE_ID": "the id of the institution that goes up in the other",
     "YOUR_EMAIL": "an e-mail address",
@@ -59,6 +60,7 @@ YOURS = {
     "YOUR_PASSWORD_TOKEN": "what stands behind the `#` of the mailed link",
     "YOUR_RESET_TOKEN": "what stands behind the `#` of the mailed link",
     "YOUR_RESULT_ID": "the id of a result",
+    "YOUR_SANDBOX_ID": "the id of the sandbox's institution, from `sandbox`",
     "YOUR_SECRET_NUMBER": "the four digits of a Confirmation of Entry",
     "YOUR_SHARE_ID": "the id of a share, from `inbox`, or from `me` for its candidate",
     "YOUR_STATEMENT_NUMBER": "the number of a Statement of Results",
@@ -66,6 +68,7 @@ YOURS = {
     "YOUR_TEMPLATE_ID": "the id of a template, from `organisation.templates`",
     "YOUR_UNCLAIMED_ENTRY_ID": "the id of an entry that nobody has claimed yet, from `enterCandidates`",
     "YOUR_USER_ID": "the id of a user, from `organisation.users`",
+    "YOUR_WEBHOOK_ID": "the id of a webhook, from `organisation.webhooks`",
     "YOUR_WITHHELD_RESULT_ID": "the id of a result that is withheld",
 }
 
