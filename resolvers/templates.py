@@ -34,7 +34,7 @@ from resolvers.template_forms import Form, Wishes
 SOURCE = Source(
     DownloadTemplate, f"SELECT {columns.TEMPLATE} FROM download_template", "download_template.id", "template_id"
 )
-MOST = 200  # of an institution
+MOST = 200  # of an institution; two that were merged may have more
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ log = structlog.get_logger()
 async def every(viewer: Viewer) -> list[Row]:
     """The default template first, then those of the viewer's institution by name."""
     own = "download_template.institution_id = :viewer_institution_id"
-    found = await SOURCE.rows(viewer, own, f"ORDER BY lower(download_template.name) LIMIT {MOST}")
+    found = await SOURCE.rows(viewer, own, "ORDER BY lower(download_template.name) LIMIT 2000")
     return [await default_template.row(viewer.language), *found]
 
 

@@ -12,7 +12,7 @@ from resolvers import template_previews, templates
 from resolvers.template_forms import LONGEST
 from schema.arguments import Input
 from schema.context import Info
-from schema.costs import SEARCH
+from schema.costs import SEARCH, list_of
 from schema.ids import global_id, key_of
 from schema.layout import DateFormat, Delimiter, DownloadFormat, Encoding, LayoutInput, TemplateColumn
 from schema.node import Node
@@ -39,7 +39,7 @@ class DownloadTemplate(Node):
         description="Whether it is the default one: with every column, for everybody, in the viewer's language."
     )
     format: DownloadFormat = strawberry.field(description="Kind of file.")
-    columns: list[TemplateColumn] = strawberry.field(description="Columns in order.")
+    columns: list[TemplateColumn] = strawberry.field(description="Columns in order.", directives=[list_of(50)])
     delimiter: Delimiter = strawberry.field(description="Sign between the columns of a CSV file; no use to others.")
     encoding: Encoding = strawberry.field(description="Text encoding of a CSV file; no use to others.")
     date_format: DateFormat = strawberry.field(description="How dates are written.")

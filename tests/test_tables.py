@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
@@ -39,6 +39,10 @@ HOSTILE = [
     "<r></t></is></c><c><f>1</f></c></r>", "_x0041_", "a\x01b\x1f", "\x7f\x85\u2028", "\ufffe\uffff", "&amp;<b>",
     "sep=;",
 ]  # fmt: skip
+# Other tests may hold the processor, and what is found must be found by everybody.
+patient = settings(
+    max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 NASTY = st.sampled_from(HOSTILE) | TEXTS | TEXTS.map(lambda text: f"={text}")
 LINES = st.lists(st.tuples(NASTY, NASTY, st.integers(0, 230)), max_size=4)
@@ -83,6 +87,7 @@ def is_formula(text: str) -> bool:
 # ---- CSV
 
 
+@patient
 @given(HEADINGS, LINES, st.sampled_from(Delimiter), st.sampled_from([Encoding.UTF_8, Encoding.UTF_8_BOM]))
 @example([*HOSTILE[:3]], [(text, text, 1) for text in HOSTILE], Delimiter.COMMA, Encoding.UTF_8)
 @example([*HOSTILE[:3]], [(text, text, 1) for text in HOSTILE], Delimiter.TAB, Encoding.UTF_8_BOM)
@@ -111,6 +116,7 @@ def test_a_csv_is_read_by_pandas_as_it_was_written() -> None:
     assert frame["Score"].dtype == "int64"
 
 
+@patient
 @given(NASTY)
 def test_the_mark_before_a_formula_can_be_told_from_what_was_written(text: str) -> None:
     """D5: no two texts are written as one, so nothing is lost."""
@@ -137,7 +143,7 @@ def test_the_header_can_be_left_out() -> None:
 # ---- Shift_JIS
 
 
-@settings(max_examples=50)
+@patient
 @given(st.text(st.characters(codec="utf-8"), max_size=20))
 @example("髙﨑 ①㈱")
 @example("〜")
@@ -216,7 +222,7 @@ def as_excel_reads(cell: Any) -> Any:
     return re.sub("_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), cell)
 
 
-@settings(max_examples=20)
+@patient
 @given(HEADINGS, LINES)
 @example([*HOSTILE[:3]], [(text, text, 1) for text in HOSTILE])
 def test_an_xlsx_gives_back_what_went_in_and_holds_no_formula(
@@ -279,6 +285,7 @@ def test_a_text_is_not_cut_off_where_excel_has_no_room(text: str, fits: bool) ->
 # ---- JSON
 
 
+@patient
 @given(HEADINGS, LINES)
 def test_json_gives_back_what_went_in(headings: list[str], lines: list[tuple[str, str, int]]) -> None:
     """D1: one list of objects in the order of the rows, whose names are the headings in the order of the columns."""
@@ -418,7 +425,7 @@ def test_no_more_than_a_batch_of_rows_is_held(format: DownloadFormat) -> None:
     """D4: memory does not grow with the rows; a cell that stayed would take more."""
     layout = layout_with(Column(Field.STATEMENT_NUMBER, "s"), Column(Field.NAME, "n"), format=format)
     most_memory(layout, 10)
-    assert most_memory(layout, 4000) - most_memory(layout, 1000) < 3000 * 20
+    assert most_memory(layout, 2000) - most_memory(layout, 600) < 1400 * 20
 
 
 def test_every_kind_of_table_has_its_media_type() -> None:

@@ -54,6 +54,7 @@ PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-em
     "/results",
     "/apply",
     "/find",
+    "/templates",
     "/developers",
     "/developers/{page}",
     "/developers/explorer",
