@@ -1,11 +1,14 @@
 """What tests of keys have in common: an institution with a share, its Primary User, and programs with keys."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from engine import files as store
 from models.institution import Institution
 from models.key import ApiKey
+from models.photo import Photo
 from models.result import Result
 from models.scope import Scope
 from models.share import Share
@@ -48,6 +51,14 @@ class Office:
     async def key(self, *scopes: Scope, **facts: Any) -> Client:
         """A program with a key of these scopes, or of all."""
         return self.client.as_((await self.world.key(self.institution, *scopes, **facts))[1])
+
+    async def add_photo(self) -> None:
+        """A test-day photo of the result."""
+        content, name = b"a picture", store.new_name("photo")
+        await store.put(name, content)
+        digest = hashlib.sha256(content).digest()
+        facts: dict[str, Any] = {"width": 9, "height": 9, "size": len(content), "digest": digest}
+        await Photo.create(entry_id=self.result.entry_id, file=name, added_at=self.world.clock(), **facts)
 
     async def make(self, **input: Any) -> Any:
         """What the Primary User is answered who wants a key."""

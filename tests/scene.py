@@ -432,10 +432,10 @@ class Way:
 
     call: str
     declares: str = ""
-    leaves_out: tuple[str, ...] = ()
     variables: Callable[[Scene, Asker], list[Variables]] = _once
     on: str = ""
     depth: int = 3
+    leaves_out: tuple[str, ...] = ()
 
 
 def _node(type_name: str) -> Way:
