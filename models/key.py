@@ -17,6 +17,10 @@ USUAL_LIFE, LONGEST_LIFE = timedelta(days=365), timedelta(days=730)
 MOST_AT_ONCE = 50  # good ones of one institution
 
 
+OF_SANDBOX = """api_key.institution_id IN (
+    SELECT institution.id FROM institution WHERE institution.sandbox_of_id = :viewer_institution_id)"""
+
+
 class KeyStatus(Enum):
     """Whether a key is good; the state of its institution is another matter."""
 
@@ -60,9 +64,9 @@ class ApiKey(Table):
     def visible_to(cls, viewer: Viewer) -> Visible["ApiKey"]:
         """Those of one's own institution, for its Primary User and for keys that manage; all, for the board's staff.
 
-        Every key sees itself.
+        Every key sees itself; those of an institution's sandbox are the institution's too.
         """
-        own = "api_key.institution_id = :viewer_institution_id"
+        own = f"""(api_key.institution_id = :viewer_institution_id OR {OF_SANDBOX})"""
         return visible(
             cls,
             viewer,

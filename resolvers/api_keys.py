@@ -20,7 +20,7 @@ from models.key import LONGEST_LIFE, MOST_AT_ONCE, USUAL_LIFE, ApiKey
 from models.names import shown_name
 from models.scope import Scope
 from models.viewer import Viewer
-from resolvers import letters, users
+from resolvers import letters, sandbox_access, users
 from resolvers.office import office
 from resolvers.pages import Page, Place, page_of
 from resolvers.reading import Source
@@ -40,11 +40,12 @@ by_ids = SOURCE.by_ids
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that is wanted; without a moment it is good for a year."""
+    """A key that is wanted, to the institution or to its sandbox; without a moment it is good for a year."""
 
     name: str
     scopes: Sequence[Scope]
     expires_at: datetime | None = None
+    is_for_sandbox: bool = False
 
     def problems(self, now: datetime) -> list[Problem]:
         """All that is wrong with it."""
@@ -87,10 +88,11 @@ async def make(viewer: Viewer, wanted: NewKey) -> Made:
     made = Made(new_id(), key_token.new(office().is_production))
     async with database.transaction():
         institution = await _locked(viewer)
-        await _check_room(institution, viewer.at)
+        holder = await _holder(viewer, institution, wanted)
+        await _check_room(holder, viewer.at)
         await ApiKey.create(
             id=made.id,
-            institution_id=institution.id,
+            institution_id=holder,
             name=one_line(wanted.name),
             prefix=key_token.shown(made.secret),
             hash=keys.hashed(made.secret),
@@ -115,10 +117,20 @@ async def _locked(viewer: Viewer) -> Institution:
     return institution
 
 
-async def _check_room(institution: Institution, now: datetime) -> None:
+async def _holder(viewer: Viewer, institution: Institution, wanted: NewKey) -> UUID:
+    """The institution that a key lets into. Raises InvalidInput."""
+    if not wanted.is_for_sandbox:
+        return institution.id
+    sandbox_id = await sandbox_access.of(viewer)
+    if sandbox_id is None:
+        raise InvalidInput([Problem("sandbox", "There is no sandbox yet: make one first.")])
+    return sandbox_id
+
+
+async def _check_room(institution_id: UUID, now: datetime) -> None:
     good = await database.value(
         "SELECT count(*) FROM api_key WHERE institution_id = :id AND revoked_at IS NULL AND expires_at > :now",
-        id=institution.id,
+        id=institution_id,
         now=now,
     )
     if good >= MOST_AT_ONCE:
@@ -163,12 +175,15 @@ async def end_of_merged(duplicate_id: UUID, into_id: UUID, now: datetime) -> Non
 
 
 async def tell(kind: str, key_ids: Sequence[UUID], now: datetime) -> None:
-    """Write to the Primary User of each key's institution, in the transaction that did it; never the key itself."""
+    """Write to the Primary User of each key's institution, in the transaction that did it; never the key itself.
+
+    A sandbox has no users: of its keys, the Primary User of its institution is told.
+    """
     found = await database.rows(
         """SELECT api_key.name, api_key.prefix, api_key.expires_at, institution.name AS institution_name,
                   institution.department, verifier_user.id AS verifier_id, verifier_user.email, verifier_user.language
            FROM api_key JOIN institution ON institution.id = api_key.institution_id
-           JOIN verifier_user ON verifier_user.institution_id = institution.id
+           JOIN verifier_user ON verifier_user.institution_id = coalesce(institution.sandbox_of_id, institution.id)
            AND verifier_user.is_primary AND verifier_user.status = 'ACTIVE'
            WHERE api_key.id = ANY(:ids) ORDER BY api_key.id""",
         ids=list(key_ids),

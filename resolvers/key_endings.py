@@ -17,7 +17,7 @@ DUE = f"""
     UPDATE api_key SET warned_days = due.days FROM (
         SELECT api_key.id, nearest.days FROM api_key
         JOIN institution ON institution.id = api_key.institution_id AND {APPROVED}
-        JOIN verifier_user ON verifier_user.institution_id = institution.id
+        JOIN verifier_user ON verifier_user.institution_id = coalesce(institution.sandbox_of_id, institution.id)
         AND verifier_user.is_primary AND verifier_user.status = 'ACTIVE'
         CROSS JOIN LATERAL (
             SELECT min(days) AS days FROM unnest(:days::int[]) AS days

@@ -150,9 +150,15 @@ class CreateKeyInput:
         "ahead. The Primary User is told 30 days, 7 days and a day before.",
     )
 
+    sandbox: bool = strawberry.field(
+        default=False,
+        description="Whether it lets into the institution's sandbox instead: then all that it sees is invented.",
+    )
+
     def wanted(self) -> NewKey:
         """The key as it is asked for."""
-        return NewKey(self.name, [Scope[str(scope.value)] for scope in self.scopes], self.expires_at)
+        scopes = [Scope[str(scope.value)] for scope in self.scopes]
+        return NewKey(self.name, scopes, self.expires_at, self.sandbox)
 
 
 @strawberry.type(description="The key is good from now on.")

@@ -70,6 +70,14 @@ REFUSED = {
         "UPDATE candidate SET registered_at = now() WHERE registered_at IS NULL",
     ],
     "candidate_language": ["UPDATE candidate SET language = 'fr'"],
+    "candidate_invented_has_no_account": [
+        "UPDATE candidate SET sandbox_id = (SELECT id FROM institution LIMIT 1) WHERE registered_at IS NOT NULL"
+    ],
+    "institution_sandbox_is_alone": [
+        f"UPDATE institution SET sandbox_of_id = (SELECT min(id::text)::uuid FROM institution), {fault}"
+        " WHERE id = (SELECT max(id::text)::uuid FROM institution)"
+        for fault in ("parent_id = NULL, skeleton = 'a'", "skeleton = NULL, domain = 'a.example'")
+    ],
     "institution_no_sandbox_of_itself": ["UPDATE institution SET sandbox_of_id = id, domain = NULL, skeleton = NULL"],
     "institution_one_sandbox": [
         """INSERT INTO institution SELECT (jsonb_populate_record(institution, jsonb_build_object(
