@@ -642,10 +642,10 @@ async def told_by(name: str, scene: Scene, app: Starlette, client: Client, asker
     if name.startswith("Subscription."):
         return said(*[one for each in variables for one in await _streamed(app, document(name), each, asker)])
     answers = [await client.as_(asker.token).post(document(name), **one) for one in variables]
-    return said(*(_without(answer.json(), WAYS[name].leaves_out) for answer in answers))
+    return said(*(without(answer.json(), WAYS[name].leaves_out) for answer in answers))
 
 
-def _without(body: Any, names: tuple[str, ...]) -> Any:
+def without(body: Any, names: tuple[str, ...]) -> Any:
     """The body, its fields of these names gone."""
     for one in _within(body):
         for name in names if isinstance(one, dict) else ():
