@@ -84,14 +84,6 @@ REFUSED = {
                'id', gen_random_uuid(), 'sandbox_of_id', id, 'domain', NULL, 'skeleton', NULL))).*
            FROM institution, generate_series(1, 2) WHERE parent_id IS NULL AND status = 'APPROVED'"""
     ],
-    "candidate_invented_has_no_account": [
-        "UPDATE candidate SET sandbox_id = (SELECT id FROM institution LIMIT 1) WHERE registered_at IS NOT NULL"
-    ],
-    "institution_sandbox_is_alone": [
-        f"UPDATE institution SET sandbox_of_id = (SELECT min(id::text)::uuid FROM institution), {fault}"
-        " WHERE id = (SELECT max(id::text)::uuid FROM institution)"
-        for fault in ("parent_id = NULL, skeleton = 'a'", "skeleton = NULL, domain = 'a.example'")
-    ],
     "letter_language": ["UPDATE letter SET language = 'fr'"],
     "letter_one_end": [
         "UPDATE letter SET sent_at = now(), refused_at = now()",
@@ -247,12 +239,6 @@ REFUSED = {
     "template_version": ["UPDATE download_template SET version = 0"],
     "template_delimiter": ["UPDATE download_template SET delimiter = ':'"],
     "template_date_format": ["UPDATE download_template SET date_format = 'DD.MM.YYYY'"],
-    "api_key_hash": [copied("api_key")],
-    "api_key_hash_length": ["UPDATE api_key SET hash = 'short'"],
-    "api_key_ends_after_it_began": ["UPDATE api_key SET expires_at = created_at"],
-    "api_key_has_scopes": ["UPDATE api_key SET scopes = '{}'"],
-    "api_key_known_scopes": ["UPDATE api_key SET scopes = '{VERIFY,READ_ALL}'"],
-    "api_key_named": ["UPDATE api_key SET name = ''", "UPDATE api_key SET prefix = ''"],
     "webhook_paused_why": ["UPDATE webhook SET paused_at = now()", "UPDATE webhook SET pause_reason = 'GONE'"],
     "webhook_failing": ["UPDATE webhook SET failures = 1", "UPDATE webhook SET failing_since = now()"],
     "webhook_url": ["UPDATE webhook SET url = 'ftp://a.example'", "UPDATE webhook SET url = 'a'"],
@@ -264,6 +250,12 @@ REFUSED = {
     ],
     "webhook_delivery_tries": ["UPDATE webhook_delivery SET tries = -1"],
     "webhook_delivery_event": ["UPDATE webhook_delivery SET xid = NULL", "UPDATE webhook_delivery SET event_id = NULL"],
+    "api_key_hash": [copied("api_key")],
+    "api_key_hash_length": ["UPDATE api_key SET hash = 'short'"],
+    "api_key_ends_after_it_began": ["UPDATE api_key SET expires_at = created_at"],
+    "api_key_has_scopes": ["UPDATE api_key SET scopes = '{}'"],
+    "api_key_known_scopes": ["UPDATE api_key SET scopes = '{VERIFY,READ_ALL}'"],
+    "api_key_named": ["UPDATE api_key SET name = ''", "UPDATE api_key SET prefix = ''"],
     "list_check_of_one": [
         "UPDATE list_check SET verifier_id = NULL",
         "UPDATE list_check SET key_id = (SELECT id FROM api_key LIMIT 1)",
@@ -318,16 +310,16 @@ TAKEN = [
     "UPDATE share SET opened_at = sent_at, is_read = true, withdrawn_at = sent_at",
     copied("download_template", institution_id="(SELECT id FROM institution WHERE parent_id IS NOT NULL)"),
     "UPDATE download_template SET delimiter = chr(9), date_format = 'YYYY年M月D日'",
+    "UPDATE webhook SET paused_at = now(), pause_reason = 'GONE', failures = 1, failing_since = now()",
+    "UPDATE webhook_delivery SET status = 'WAITING', next_try_at = now(), tries = 0",
+    copied("webhook_delivery", xid="NULL", event_id="NULL"),
+    copied("webhook_delivery", event_id="999999"),
     "UPDATE wrong_tries SET in_a_row = 0, ever = 0",
     copied("rate_window", id="999999", subject="'another'"),
     "UPDATE letter SET parked_at = now()",
     "UPDATE photo SET width = 1, height = 2000",
     "UPDATE share SET expires_at = sent_at",
     "UPDATE result SET withheld_at = now()",
-    "UPDATE webhook SET paused_at = now(), pause_reason = 'GONE', failures = 1, failing_since = now()",
-    "UPDATE webhook_delivery SET status = 'WAITING', next_try_at = now(), tries = 0",
-    copied("webhook_delivery", xid="NULL", event_id="NULL"),
-    copied("webhook_delivery", event_id="999999"),
     copied("result_version", version="2"),
     copied("holder_notice", version="2"),
     copied("trail", id="999999"),
@@ -358,13 +350,13 @@ async def filled(open_database: None, world: World, database_url: str) -> AsyncI
     await DownloadTemplate.create(**template, institution_id=institution.id, created_at=world.clock())
     await with_history(result, institution, world.clock())
     await with_requests(result, institution, world)
+    await world.delivery(await world.webhook(institution))
     async with database.transaction():
         await letters.write("password_reset", letters.Receiver("a@b.example", "en"), {}, world.clock())
     await WrongTries.create(kind="k", subject=b"s", last_at=world.clock())
     await RateWindow.create(kind="k", subject="s", window_started_at=world.clock())
     connection = await asyncpg.connect(database_url)
     yield connection
-    await world.delivery(await world.webhook(institution))
     await connection.close()
 
 
