@@ -24,7 +24,8 @@ WAYS_TO_HTML = (
 
 
 @pytest.mark.parametrize(
-    "path", ["/reset-password", "/set-password", "/confirm-email", "/apply", "/check", "/find", "/templates"]
+    "path",
+    ["/reset-password", "/set-password", "/confirm-email", "/apply", "/check", "/find", "/templates", "/organisation"],
 )
 async def test_mailed_link_leads_to_a_page(client: Client, path: str) -> None:
     """A5, A9; nothing on it may be loaded from elsewhere, and nothing inline may run."""

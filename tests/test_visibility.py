@@ -55,6 +55,7 @@ PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-em
     "/apply",
     "/find",
     "/templates",
+    "/organisation",
     "/developers",
     "/developers/{page}",
     "/developers/explorer",
