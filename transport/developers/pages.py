@@ -20,6 +20,8 @@ from transport.measure import MUTATION_COST
 from transport.requests import LARGEST_BODY
 
 FOLDER = Path(__file__).with_name("templates")
+RECEIVERS = Path(__file__).with_name("receivers")
+VERIFYING = {"Python": "verify.py.txt", "JavaScript": "verify.js.txt"}  # how a webhook's receiver knows a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +85,6 @@ def _environment(address: str) -> Environment:
         "most": door.MOST,
         "mutation_cost": MUTATION_COST,
         "largest_body": LARGEST_BODY,
+        "verifying": {name: (RECEIVERS / file).read_text("utf-8").strip() for name, file in VERIFYING.items()},
     }
     return environment
