@@ -15,6 +15,7 @@ from models.terms import Terms
 PREFIX = "SANDBOX-"  # of statement numbers; no real one begins so
 ID_LETTERS = "XXX"  # of ID Numbers; none is drawn with them (see models/id_numbers.py)
 SECRET_NUMBER = "0000"  # noqa: S105  # told to whoever asks
+CENTRE_LETTERS = "XX"  # of the numbers of invented centres: no country
 CENTRE_NAME = "Sandbox Examination Centre (invented)"
 MOST_CASES = 999
 
@@ -77,7 +78,7 @@ def certificate_number(statement: str) -> str:
 
 def centre_number(sandbox_id: UUID) -> str:
     """The number of the invented centre of a sandbox."""
-    return f"XX{code_of(sandbox_id)}"
+    return f"{CENTRE_LETTERS}{code_of(sandbox_id)}"
 
 
 def released_on(exam_date: date) -> date:

@@ -9,9 +9,10 @@ import asyncpg
 import pytest
 
 from engine import database
+from errors import InvalidInput
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
-from models.entry import Entry
+from models.entry import Centre, Entry
 from models.institution import Institution
 from models.letter import Letter
 from models.result import Result
@@ -20,13 +21,13 @@ from models.scope import Scope
 from models.share import Share
 from models.statement import check_token
 from models.viewer import Kind
-from resolvers import releases, statements
+from resolvers import centres, releases, statements
 from schema.ids import global_id
 from tests.client import Client
 from tests.conftest import ControlledClock, client_of
 from tests.door import Door
 from tests.looking_up import paper, secrets
-from tests.rows import board
+from tests.rows import board, candidate_row
 from tests.sandboxes import Playground, checked, papers, verdict
 from tests.world import PASSWORD, World, gid
 
@@ -219,6 +220,20 @@ async def test_staff_neither_correct_nor_load_nor_release_what_is_invented(
     assert (loaded["loaded"], loaded["replaced"], len(loaded["problems"])) == (0, 0, 1)
 
 
+async def test_nobody_real_is_entered_at_an_invented_centre(
+    playground: Playground, client: Client, world: World
+) -> None:
+    """R1: nor can a centre be added whose number looks like one."""
+    row = {name: text for name, text in candidate_row().items() if name != "centre"}
+    staff = client.as_(await world.token(await world.staff()))
+    row |= {"centre": centre_number(playground.id)}
+    entered = await staff.order("enterCandidates", "... on CandidatesEntered { problems { column } }", rows=[row])
+    assert entered["problems"] == [{"column": "centre"}]
+    assert centre_number(playground.id) not in [centre["number"] for centre in await centres.every()]
+    with pytest.raises(InvalidInput, match="invented"):
+        await centres.add(Centre(number="XX1", name="A Centre", city="Kobe", country="JP"))
+
+
 async def test_no_mail_is_ever_written_about_a_sandbox(other: Playground, door_clock: ControlledClock) -> None:
     before = await Letter.all().count()
     for kind in ("SHARE_SENT", "RESULT_AMENDED", "RESULT_WITHHELD", "RESULT_REVOKED", "SHARE_WITHDRAWN"):
@@ -241,6 +256,15 @@ async def test_no_statement_is_made_of_what_is_invented(playground: Playground, 
         assert rows
         issued[is_sandbox] = {statements.is_issued(row, viewer) for row in rows.values()}
     assert issued == {True: {False}, False: {True}}
+
+
+async def test_no_download_of_a_sandbox_is_of_statements(playground: Playground) -> None:
+    """D1, R8: what can be downloaded are tables."""
+    input: dict[str, Any] = {"filter": {}, "format": "PDF"}
+    refused = await playground.program.order(
+        "requestDownload", "... on NothingToDownload { withoutStatement }", **input
+    )
+    assert refused["withoutStatement"] > 15
 
 
 async def test_who_is_suspended_has_no_sandbox_either(client: Client, world: World) -> None:
