@@ -112,9 +112,7 @@ async def _write(webhook_id: UUID, events: list[Row], now: datetime) -> None:
         xids=[event["xid"] for event in events],
         event_ids=[event["id"] for event in events],
         kinds=[kind.value for kind in kinds],
-        payloads=[
-            messages.body(messages.payload(kind, event)).decode() for kind, event in zip(kinds, events, strict=True)
-        ],
+        payloads=texts,
     )
 
 
@@ -190,20 +188,30 @@ async def deliver(delivery: Row, outbound: Outbound, clock: Clock) -> None:
     text = messages.body(delivery["payload"])
     headers = messages.headers(delivery["id"], text, secrets_of(delivery, now), now)
     began = time.monotonic()
-    outcome: dict[str, Any] = {"last_status": None, "last_failure": None}
-    answer: Answer | None = None
-    try:
-        answer = await outbound.post(delivery["url"], headers, text)
-        outcome["last_status"] = answer.status
-    except NotAnswered as error:
-        outcome["last_failure"] = error.failure.value
-    outcome["last_milliseconds"] = round((time.monotonic() - began) * 1000)
-    if answer is not None and 200 <= answer.status < 300:
+    answer, failure = await _answer(outbound, delivery, headers, text)
+    outcome = {
+        "last_status": answer.status if answer else None,
+        "last_failure": failure.value if failure else None,
+        "last_milliseconds": round((time.monotonic() - began) * 1000),
+    }
+    if failure is None:
         await _taken(delivery, outcome)
     else:
-        if answer is not None:
-            outcome["last_failure"] = DeliveryFailure.REFUSED.value
         await _failed(delivery, outcome, answer, clock())
+
+
+async def _answer(
+    outbound: Outbound, delivery: Row, headers: dict[str, str], text: bytes
+) -> tuple[Answer | None, DeliveryFailure | None]:
+    """What was answered, and what is wrong with it."""
+    try:
+        answer = await outbound.post(delivery["url"], headers, text)
+    except NotAnswered as error:
+        return None, DeliveryFailure(error.failure.value)
+    except Exception:  # a fault of ours in one message must not stop all behind it
+        log.exception("webhook.fault", webhook=str(delivery["webhook_id"]))
+        return None, DeliveryFailure.BROKEN_OFF
+    return answer, None if 200 <= answer.status < 300 else DeliveryFailure.REFUSED
 
 
 def secrets_of(webhook: Row, now: datetime) -> list[str]:
@@ -342,5 +350,8 @@ async def _tell_primary(kind: str, webhook: Row, now: datetime, facts: dict[str,
 async def deliver_all(webhook_id: UUID, outbound: Outbound, clock: Clock) -> int:
     """Send what is due to one webhook, some at a time; tells how many were tried. Several senders share them."""
     due = await claim(webhook_id, clock())
-    await asyncio.gather(*(deliver(one, outbound, clock) for one in due))
+    noted = await asyncio.gather(*(deliver(one, outbound, clock) for one in due), return_exceptions=True)
+    for error in noted:
+        if isinstance(error, BaseException):
+            raise error  # once all the others are noted
     return len(due)

@@ -31,6 +31,7 @@ from tests.served import until
 from tests.world import World, gid, settled
 
 DAY = timedelta(hours=24)
+MOST_HELD = timedelta(minutes=5)
 
 
 @pytest.fixture
@@ -249,6 +250,20 @@ async def test_what_went_wrong_is_noted(hook: Hook) -> None:
     assert message.status is DeliveryStatus.DELIVERED
 
 
+async def test_a_fault_of_ours_in_one_message_stops_no_other(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    post, [first, _] = outbound.Outbound.post, await hook.happens(2)
+
+    async def fails(self: Any, url: str, headers: Any, body: bytes) -> Any:
+        if gid(first) in body.decode():
+            raise RuntimeError("made up")
+        return await post(self, url, headers, body)
+
+    monkeypatch.setattr(outbound.Outbound, "post", fails)
+    await hook.look()
+    assert sorted(await hook.states()) == [("DELIVERED", 1), ("WAITING", 1)]
+    assert {one.last_failure for one in await hook.messages()} == {DeliveryFailure.BROKEN_OFF, None}
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 async def test_any_status_from_200_to_299_is_success(hook: Hook, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.receiver.HTTPStatus", lambda _: type("Status", (), {"phrase": ""}))
@@ -304,6 +319,20 @@ async def test_after_some_failures_one_message_at_a_time_is_tried_and_the_first_
     assert {status for status, _ in await hook.states()} == {"DELIVERED"}
     webhook = await hook.again()
     assert (webhook.failures, webhook.failing_since, webhook.held_until) == (0, None, None)
+
+
+async def test_after_an_outage_messages_that_were_to_wait_for_long_are_tried_at_once(hook: Hook) -> None:
+    answers(hook, 503)
+    await hook.happens(3)
+    await hook.look()
+    while max(one.next_try_at or hook.clock() for one in await hook.messages()) < hook.clock() + 3 * MOST_HELD:
+        hook.clock.forward(minutes=5)
+        await hook.look()
+    answers(hook, 200)
+    await hook.happens()
+    hook.clock.now += MOST_HELD
+    assert await hook.look() == 4
+    assert {status for status, _ in await hook.states()} == {"DELIVERED"}
 
 
 async def test_one_message_that_is_never_taken_does_not_hold_others_up(hook: Hook) -> None:
@@ -463,7 +492,7 @@ async def test_a_slow_receiver_holds_nobody_up(hook: Hook) -> None:
             await hook.world.share(await hook.world.result(), other)
             await until(lambda: len(quick.received) == 1)
             assert len(hook.receiver.received) == deliveries.AT_ONCE
-            assert list(sender.turns) == [hook.webhook.id]
+            assert hook.webhook.id in sender.turns
             never.set()
             await until(lambda: len(hook.receiver.received) == deliveries.AT_ONCE + 2)
 

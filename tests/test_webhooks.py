@@ -374,7 +374,9 @@ async def test_the_primary_user_and_keys_that_manage_keep_webhooks(keeper: Keepe
     assert await tried(keeper, keeper.client) == DONE
     await Webhook.filter(id=keeper.hook.webhook.id).update(deleted_at=None)
     _, token = await keeper.hook.world.key(keeper.hook.institution, Scope.MANAGE)
-    assert await tried(keeper, keeper.client.as_(token)) == DONE
+    key = keeper.client.as_(token)
+    assert (await key.ask(OWN))["organisation"]["webhooks"] == await keeper.own() != []
+    assert await tried(keeper, key) == DONE
 
 
 @pytest.mark.parametrize("who", ["officer", "reader", "key", "candidate", "staff", "nobody"])
