@@ -43,7 +43,9 @@ log = structlog.get_logger()
 
 
 async def every(viewer: Viewer) -> list[Row]:
-    """The default template first, then those of the viewer's institution by name."""
+    """The default template first, then those of the viewer's institution by name; none for whom there are none."""
+    if not DownloadTemplate.are_for(viewer):
+        return []
     own = "download_template.institution_id = :viewer_institution_id"
     found = await SOURCE.rows(viewer, own, "ORDER BY lower(download_template.name) LIMIT 2000")
     return [await default_template.row(viewer.language), *found]

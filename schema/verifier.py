@@ -12,6 +12,7 @@ from models.base import required
 from models.notify import Notify as Choice
 from models.scope import Scope
 from models.verifier import may_know_refusal
+from models.viewer import Kind
 from resolvers import api_keys, download_history, join_requests, list_checks, news, templates, verifiers, webhooks
 from schema.arguments import Input
 from schema.context import Info
@@ -123,7 +124,10 @@ class Organisation:
             return None
         return JoinRequestConnection.of(await join_requests.page(viewer, place(first, after), viewer.institution_id))
 
-    @strawberry.field(description="Its download templates, the default one first.", directives=[list_of(20)])
+    @strawberry.field(
+        description="Its download templates, the default one first; none for keys with neither DOWNLOAD nor MANAGE.",
+        directives=[list_of(20)],
+    )
     async def templates(self, info: Info) -> list[DownloadTemplate]:
         return [DownloadTemplate.of(row) for row in await templates.every(info.context.viewer)]
 
@@ -191,7 +195,7 @@ class OrganisationQuery:
     @strawberry.field(description="The viewer's own institution; null for all but verifiers, and keys that manage.")
     async def organisation(self, info: Info) -> Organisation | None:
         viewer = info.context.viewer
-        if not viewer.reads(Scope.MANAGE) or viewer.institution_id is None:
+        if viewer.kind not in (Kind.VERIFIER, Kind.KEY) or viewer.institution_id is None:
             return None
         row = await info.context.loaders.institution.load(viewer.institution_id)
         return None if row is None else Organisation(institution=Institution.of(row))

@@ -302,6 +302,8 @@ async def test_a_key_keeps_templates_as_far_as_its_scopes_go(office: Office) -> 
         sees = scope is Scope.DOWNLOAD
         assert (await key.ask(asked, id=made["id"]))["node"] == ({"id": made["id"]} if sees else None)
         assert ((await key.ask(PREVIEW, input={}))["previewTemplate"] is not None) == sees
+        listed = (await key.ask(ALL))["organisation"]["templates"]
+        assert [one["id"] for one in listed] == ([DEFAULT, made["id"]] if sees else [])
     assert await orders(await office.key(Scope.MANAGE), made["id"]) == DONE
 
 
