@@ -192,7 +192,10 @@ ChangeNotificationsPayload = Annotated[
 
 @strawberry.type
 class OrganisationQuery:
-    @strawberry.field(description="The viewer's own institution; null for all but verifiers, and keys that manage.")
+    @strawberry.field(
+        description="The viewer's own institution; null for all but verifiers and keys. A key sees of it what its "
+        "scopes open."
+    )
     async def organisation(self, info: Info) -> Organisation | None:
         viewer = info.context.viewer
         if viewer.kind not in (Kind.VERIFIER, Kind.KEY) or viewer.institution_id is None:
