@@ -16,8 +16,9 @@ from models.trail import TrailAct, TrailEntry
 from models.verifier import VerifierRole, VerifierStatus, VerifierUser
 from models.viewer import Kind
 from resolvers import download_files, download_jobs, downloads, mergers
-from resolvers.download_choices import Choice, Filter
+from resolvers.download_choices import Choice
 from resolvers.download_reading import Reading
+from resolvers.inbox_filters import Filter
 from schema.ids import global_id
 from tests.client import Client
 from tests.conftest import ControlledClock

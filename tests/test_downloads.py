@@ -16,11 +16,13 @@ from models.share import Share
 from models.terms import Terms
 from models.trail import TrailAct, TrailEntry
 from models.viewer import Kind
-from resolvers import corrections, download_choices, download_files, download_history, downloads, withdrawals
+from resolvers import corrections, download_files, download_history, downloads, withdrawals
 from resolvers.corrections import Facts, Order
+from resolvers.download_choices import Choice
+from resolvers.inbox_filters import Filter
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements
-from tests.downloads import content, fetched, history, ids, made, ordered, repeated, rows_in, shared, state
+from tests.downloads import content, fetched, history, ids_of, made, ordered, repeated, rows_in, shared, state
 from tests.world import World, gid
 
 
@@ -37,7 +39,7 @@ async def officer(client: Client, world: World, home: Institution) -> Client:
 async def share_ids(results: list[Result]) -> list[str]:
     """The ids of the shares of these results, in their order."""
     shares = {share.result_id: share for share in await Share.all()}
-    return ids([shares[one.id] for one in results])
+    return ids_of([shares[one.id] for one in results])
 
 
 async def amended(world: World, result: Result, score: int = 185) -> None:
@@ -127,7 +129,8 @@ async def test_skill_scores_that_were_left_out_are_not_in_the_file(
 
 async def test_an_order_names_shares_or_a_filter_and_not_too_many(officer: Client) -> None:
     """D1"""
-    for input in ({}, {"shareIds": [], "filter": {}}):
+    both: dict[str, Any] = {"shareIds": [], "filter": {}}
+    for input in ({}, both):
         refused = await officer.order("requestDownload", "... on InvalidInput { problems { path } }", **input)
         assert refused["problems"] == [{"path": "filter"}]
     many = [f"{number}" for number in range(downloads.MOST_NAMED + 1)]
@@ -446,7 +449,7 @@ async def test_a_page_of_the_history_takes_three_statements(
 
 
 def test_a_choice_is_kept_as_it_was_asked_for() -> None:
-    choice = download_choices.Choice(filter=download_choices.Filter(name="aoi", cefr=("B2",), is_read=False))
+    choice = Choice(filter=Filter(name="aoi", cefr=("B2",), is_read=False))
     assert choice.as_json() == {"filter": {"name": "aoi", "cefr": ("B2",), "is_read": False}}
 
 
