@@ -9,11 +9,14 @@ import pytest
 from starlette.applications import Starlette
 
 from engine import database
+from errors import NotAllowed
 from models.key import MOST_AT_ONCE, ApiKey
 from models.letter import Letter
 from models.scope import Scope
 from models.verifier import VerifierRole, VerifierUser
-from resolvers.api_keys import MADE_BY_INSTITUTION
+from models.viewer import Kind
+from resolvers import api_keys
+from resolvers.api_keys import MADE_BY_INSTITUTION, NewKey
 from settings import Settings
 from tests.client import Client
 from tests.conftest import ControlledClock
@@ -113,12 +116,19 @@ async def test_keys_are_made_at_most_fifty_times_a_day(office: Office, clock: Co
     assert [(await office.make())["__typename"] for _ in range(2)] == ["KeyCreated", "TooManyTries"]
 
 
-async def test_whoever_hands_the_role_over_meanwhile_makes_no_key(office: Office) -> None:
-    """U1: the session that was opened as the Primary User's still stands."""
+async def test_whoever_hands_the_role_over_meanwhile_makes_and_revokes_no_key(office: Office) -> None:
+    """U1: the request had begun as the Primary User's."""
+    facts: dict[str, Any] = {"institution_id": office.institution.id, "is_primary": True}
+    before = office.world.viewer(Kind.VERIFIER, office.user.id, **facts)
+    await office.world.key(office.institution)
     successor = await office.world.verifier(office.institution)
     handed = await office.primary.order("handOverPrimary", "", userId=gid(successor))
     assert handed["__typename"] == "PrimaryHandedOver", handed
-    assert (await office.make())["__typename"] == "NotAllowed"
+    with pytest.raises(NotAllowed):
+        await api_keys.make(before, NewKey("x", [Scope.VERIFY]))
+    with pytest.raises(NotAllowed):
+        await api_keys.revoke(before, (await only_key()).id)
+    assert (await only_key()).revoked_at is None
 
 
 # ---- listing
