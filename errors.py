@@ -393,7 +393,7 @@ class NotWritable(Exception):
         return Sentence.of("Choose another format." if written == "XLSX" else "Leave these columns out.")
 
     @staticmethod
-    def _told(cell: BadCell) -> str:
+    def _told(cell: BadCell) -> Sentence:
         if cell.row == 0:
             return Sentence.of("Heading {column}: {signs}.", column=cell.column, signs=cell.signs)
         if not cell.signs:
