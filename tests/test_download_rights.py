@@ -256,8 +256,10 @@ STOPS: dict[str, tuple[str, Callable[[World, VerifierUser], Awaitable[object]]]]
 }
 
 
-@pytest.mark.parametrize("name", STOPS)
-@pytest.mark.parametrize("when", ["before", "in the middle", "at the end"])
+@pytest.mark.parametrize(
+    ("name", "when"),
+    [*((name, "at the end") for name in STOPS), ("suspended", "before"), ("suspended", "in the middle")],
+)
 async def test_a_download_fails_with_the_reason_when_its_user_loses_the_right(
     world: World, user: VerifierUser, waiting: Any, monkeypatch: pytest.MonkeyPatch, name: str, when: str, settings: Any
 ) -> None:
