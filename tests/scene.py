@@ -104,9 +104,8 @@ async def _institutions(scene: Scene) -> None:
         facts: dict[str, Any] = dict(zip(("department", "city", "website"), words[1:], strict=True))
         scene.keep(name, await world.institution(words[0], status=status, approved_at=None, **facts), *words)
     await _users(scene)
-    words = "Hiddenkey", "sk_hidden"
-    key, _ = await world.key(scene.rows["home"], name=words[0], prefix=words[1])
-    scene.keep("key", key, *words)
+    key, _ = await world.key(scene.rows["home"], name="Hiddenkey", prefix="sk_hidden")
+    scene.keep("key", key, key.name, key.prefix)
     webhook = await world.webhook(scene.rows["home"], url="https://hiddenhooks.example/new")
     message = await world.delivery(webhook)
     scene.keep("webhook", webhook, webhook.url, gid(message), str(message.pk))

@@ -89,7 +89,7 @@ async def test_a_key_that_has_ended_opens_nothing(
         for way in ways:
             answer = await told_by(way, scene, app, client, Asker(token))
             assert scene.among(answer) == set(), (name, way)
-        assert await kind(client.as_(token)) == "ANONYMOUS"
+        assert await kind(client.as_(token)) == "REFUSED"
     for way in ways:
         assert scene.among(await told_by(way, scene, app, client, Asker(good))), way
 
