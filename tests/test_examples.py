@@ -24,6 +24,7 @@ from models import webhook_messages
 from models.scope import Scope
 from tests.conftest import copy_of_template, with_name
 from tests.node import OLDEST_NODE
+from tests.props import fill
 from tests.served import Served
 from tests.showing import Cast, Filled, in_place
 from tests.world import World
@@ -111,7 +112,7 @@ async def _casts(served: Served) -> tuple[dict[str, dict[str, Filled]], dict[str
     async with database.opened(served.database_url, pool_size=2, everywhere=False):
         casts = {language: await Cast.of(world) for language in PROGRAMS}
         filled = {
-            language: {name: await cast.filled(example) for name, example in examples().items()}
+            language: {name: await fill(cast, example) for name, example in examples().items()}
             for language, cast in casts.items()
         }
         askers = {who for example in examples().values() for who in _askers(example.who)}
