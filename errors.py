@@ -188,7 +188,9 @@ class ConsentOutdated(Refusal):
 
 
 class NothingToSimulate(Refusal):
-    message = "Nothing in the sandbox is in a state in which this can happen: reset it, or simulate something else first."
+    message = (
+        "Nothing in the sandbox is in a state in which this can happen: reset it, or simulate something else first."
+    )
 
 
 class ShareNotFound(Refusal):
