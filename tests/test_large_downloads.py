@@ -305,15 +305,17 @@ async def test_what_is_withdrawn_or_expires_before_it_is_made_is_not_in_it(
 
 
 async def test_what_is_withdrawn_while_it_is_made_is_not_in_it(
-    officer: Client, world: World, results: list[Result], clock: ControlledClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """S10: after it was read already: then it is made again, without it."""
+    officer: Client, world: World, results: list[Result], clock: ControlledClock, settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """S10: after it was read already: then it is made again, without it; the file with it is deleted."""
     download = await made(officer, format="CSV")
     after(monkeypatch, download_files, "keep", lambda: withdraw(world, results[0]), times=1)
     await download_jobs.make(key_of(download), clock)
     ready = await state(officer, download["id"])
     assert (ready["rows"], ready["noFile"], ready["leftOut"]["gone"]) == (ROWS - 1, None, 1)
     assert numbers(await content(officer, ready)) == [one.statement_number for one in results[1:]]
+    assert len(list((settings.var / "files" / "download").glob("*"))) == 1
 
 
 async def test_where_all_are_withdrawn_it_fails(
