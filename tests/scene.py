@@ -109,7 +109,7 @@ async def _institutions(scene: Scene) -> None:
     scene.keep("key", key, key.name, key.prefix)
     webhook = await world.webhook(scene.rows["home"], url="https://hiddenhooks.example/new")
     message = await world.delivery(webhook)
-    scene.keep("webhook", webhook, webhook.url, gid(message), str(message.pk))
+    scene.keep("webhook", webhook, webhook.url, gid(message))
     scene.keep("template", await _template(world, scene.rows["home"]), "Hiddentemplate", "Hiddenheading")
 
 
