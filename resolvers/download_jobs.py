@@ -17,7 +17,7 @@ from engine import database, feeding
 from engine.clock import Clock
 from engine.database import Row
 from engine.feeding import NotWanted
-from errors import NotPrintable, NotWritable
+from errors import NotPrintable, NotWritable, Unavailable
 from models.download import DownloadStatus
 from resolvers import download_files, download_writing
 from resolvers.download_failures import NOTHING_LEFT, TOO_LONG, CannotBeMade, FailedCell
@@ -31,6 +31,7 @@ log = structlog.get_logger()
 JOB = "make download"
 OPEN = [DownloadStatus.QUEUED.value, DownloadStatus.RUNNING.value]
 BUSY = timedelta(seconds=2)  # until a large one is tried again by a process that is making another
+AWAY = timedelta(seconds=30)  # until database and store are tried again
 TRIES = 3  # where shares are withdrawn while it is made
 LONGEST = timedelta(days=1)
 
@@ -51,7 +52,11 @@ async def work(clock: Clock, facts: Mapping[str, Any], _now: datetime) -> timede
         return None
     if is_large(download["rows"], download["format"]) and feeding.is_busy():
         return BUSY
-    await make(id, clock)
+    try:
+        await make(id, clock)
+    except Unavailable:  # told here, for whoever was busy ten times has no tries left
+        log.warning("download.away", download=str(id))
+        return AWAY
     return None
 
 

@@ -264,6 +264,7 @@ async def test_what_a_process_that_died_has_left_of_a_small_one_is_made_by_its_j
     with monkeypatch.context() as patched:
         patched.setattr(download_files, "keep", away)
         download = await made(officer, format="CSV")
+        assert await download_jobs.work(clock, {"id": str(key_of(download))}, clock()) == download_jobs.AWAY
     assert download["status"] == "RUNNING"
     wait = await database.value("SELECT execute_after > now() + interval '20 seconds' FROM pgqueuer")
     assert wait is True
