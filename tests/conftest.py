@@ -181,9 +181,11 @@ async def empty(database_url: str) -> None:
         if grown := ", ".join(f'"{table["name"]}"' for table in tables if table["has_grown"]):
             await connection.execute(f"TRUNCATE {grown} CASCADE")
         await connection.execute(";".join(f'DELETE FROM "{table["name"]}"' for table in tables))
-        await connection.execute(
-            "SELECT setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences"
-            " WHERE last_value IS NOT NULL AND schemaname = 'public'"
+        await connection.fetch(
+            "SELECT setval(sequence.oid, 1, false) FROM pg_class AS sequence"
+            " JOIN pg_depend ON pg_depend.objid = sequence.oid JOIN pg_class AS owner ON owner.oid = pg_depend.refobjid"
+            " WHERE sequence.relkind = 'S' AND owner.relname = ANY($1::text[])",
+            [table["name"] for table in tables],
         )
     await connection.close()
 

@@ -43,6 +43,21 @@ LAST_CHANGED = ("result 2", "other result")  # the last change of each candidate
 Variables = dict[str, Any]
 Texts = set[str | int]
 
+# The rows of `home` that its Primary User sees, whatever becomes of any share.
+OFFICE = {
+    "home user",
+    "newcomer",
+    "template",
+    "join request",
+    "list check",
+    "list check by key",
+    "key",
+    "webhook",
+    "download",
+    "download again",
+    "sandbox",
+}
+
 
 @dataclass
 class Scene:
@@ -268,7 +283,10 @@ async def _applications(scene: Scene) -> None:
     scene.keep("invitation", invitation, *names.values())
     words = "Hiddenlistpurpose", "Hiddenlist.csv"
     told: dict[str, Any] = {"purpose": words[0], "file_name": words[1]}
-    scene.keep("list check", await scene.world.list_check(scene.rows["home user"], **told), *words)
+    user, by_key = scene.rows["home user"], {"verifier_id": None, "key_id": scene.rows["key"].id}
+    scene.keep("list check", await scene.world.list_check(user, **told), *words)
+    listed = await scene.world.list_check(user, file_name="Hiddenprogram.csv", **by_key)
+    scene.keep("list check by key", listed, "Hiddenprogram.csv")
 
 
 async def _others(scene: Scene) -> None:
@@ -428,6 +446,10 @@ def _corrections(version: int, **facts: Any) -> Callable[[Scene, Asker], list[Va
     """Of a result that no asker needs afterwards, one correction after the other: staff make them."""
     order: Variables = {"expectedVersion": version, "reason": "A reason."} | facts
     return lambda scene, _: [{"input": order | {"resultId": gid(scene.rows["result 2"])}}]
+
+
+def _about_webhook(facts: Variables) -> Callable[[Scene, Asker], list[Variables]]:
+    return lambda scene, _: [{"input": {"id": gid(scene.rows["webhook"])} | facts}]
 
 
 def _merging(scene: Scene, _: Asker) -> list[Variables]:
@@ -615,7 +637,7 @@ WAYS = {
     **{
         f"Mutation.{name}": Way(
             f"{name}(input: $input)", f"($input: {name[0].upper()}{name[1:]}Input!)",
-            lambda scene, _, more=more: [{"input": {"id": gid(scene.rows["webhook"])} | more}], depth=2,
+            _about_webhook(more), depth=2,
         )
         for name, more in (
             ("changeWebhook", {"isPaused": True}), ("rotateWebhookSecret", {}), ("replayWebhook", {"after": "0.0"})

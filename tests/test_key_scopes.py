@@ -31,7 +31,7 @@ SEEN = {"sandbox"}  # its institution's, by every key (P4); nothing in it
 # What of the scene each scope alone shows; those that are not here show nothing by themselves.
 OPENED: dict[Scope, set[str]] = {
     Scope.READ_SHARES: SHARED,
-    Scope.VERIFY: {"list check"},
+    Scope.VERIFY: {"list check", "list check by key"},
     Scope.DOWNLOAD: {"template", "download", "download again", "home user", "key"},  # who asked is named (D3)
     Scope.MANAGE: {"home user", "newcomer", "key", "template", "webhook"},
 }

@@ -27,9 +27,9 @@ from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.locks import holding, queued
 from tests.mail_server import mails_in, text_of
-from tests.scene import WAYS, Asker, Scene, scene_of, told_by
+from tests.scene import OFFICE, WAYS, Asker, Scene, scene_of, told_by
 from tests.served import Served, until
-from tests.test_visibility import HELD, OF_RESULT_1, OFFICE, OWN_ROWS, SHARED
+from tests.test_visibility import HELD, OF_RESULT_1, OWN_ROWS, SHARED
 from tests.world import World, password_hash
 
 stored = pytest.mark.usefixtures("open_database")

@@ -21,23 +21,11 @@ from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.events import events
 from tests.printed import fields_of, object_types
-from tests.scene import WAYS, Asker, Said, Scene, document, everything_told, scene_of
+from tests.scene import OFFICE, WAYS, Asker, Said, Scene, document, everything_told, scene_of
 from tests.selecting import ROWS, leads_to_a_row, ways_to_rows
 from tests.world import World
 
-OFFICE = {
-    "home user",
-    "newcomer",
-    "template",
-    "join request",
-    "list check",
-    "key",
-    "webhook",
-    "download",
-    "download again",
-    "sandbox",
-}  # what a Primary User sees
-# and what a live share adds
+# what a live share adds
 HELD = {"candidate", "result 1", "award 1", "version 1", "notice to home", "share with home"}
 # all that is told of a result
 OF_RESULT_1 = {"result 1", "award 1", "version 1", "reason 1", "notice to home", "notice to third"}

@@ -22,7 +22,7 @@ from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.events import EventStream, events
 from tests.locks import holding, lined_up, queued
-from tests.scene import Asker, everything_told, scene_of
+from tests.scene import OFFICE, Asker, everything_told, scene_of
 from tests.world import World, gid
 
 WITHDRAWN = """... on ShareWithdrawn { wasAlreadyWithdrawn en: notice ja: notice(language: "ja")
@@ -127,7 +127,7 @@ async def test_the_institution_finds_nothing_of_it_by_any_way(
     owner = client.as_(scene.tokens["candidate"])
     await owner.order("withdrawShare", "", shareId=gid(scene.rows["share with home"]))
     after = await everything_told(scene, app, client, asker)
-    own = {"home user", "newcomer", "template", "join request", "list check", "other candidate"}
+    own = {*OFFICE, "other candidate"}
     seen = {name: scene.among(told) - own for name, told in after.items()}
     assert {name: found for name, found in seen.items() if found} == {}
     listed = (await client.as_(asker.token).post(LISTED)).text

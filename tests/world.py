@@ -182,6 +182,7 @@ class World:
         user = user or await self.verifier()
         defaults: dict[str, Any] = {
             "institution_id": user.institution_id,
+            "verifier_id": user.id,
             "status": ListCheckStatus.QUEUED,
             "purpose": "Admission",
             "address": "192.0.2.1",
@@ -191,7 +192,7 @@ class World:
             "rows": 2,
             "asked_at": self.clock(),
         }
-        return await ListCheck.create(verifier_id=user.id, **defaults | facts)
+        return await ListCheck.create(**defaults | facts)
 
     async def download(self, user: VerifierUser | None = None, **facts: Any) -> Download:
         """A download of two results that was asked for now, without them."""
