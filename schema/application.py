@@ -19,7 +19,7 @@ from resolvers.pages import Page
 from schema.arguments import Input
 from schema.context import Info
 from schema.costs import list_of
-from schema.ids import global_id, key_of
+from schema.ids import global_id, key_named, key_of
 from schema.institution import Institution, InstitutionKind
 from schema.node import LANGUAGE_DESCRIPTION, Node
 from schema.pages import PageInfo, page_info
@@ -32,7 +32,6 @@ from schema.refusals import (
     NotLoggedIn,
     TooManyTries,
 )
-from schema.share import key_named
 
 RECEIVED = (
     "Thank you. A link is on its way to the e-mail address that you gave: open it within 7 days, and your application "

@@ -24,6 +24,7 @@ from schema.exam import ExamQuery
 from schema.execution import Executor
 from schema.export import ExportMutation
 from schema.extensions import EXTENSIONS
+from schema.inbox import InboxMutation, InboxQuery, InboxSubscription
 from schema.institution import InstitutionQuery
 from schema.institution_change import InstitutionMutation
 from schema.invitation import InvitationMutation, InvitationQuery
@@ -39,8 +40,9 @@ from schema.release import ReleaseMutation
 from schema.result import ResultQuery
 from schema.result_change import ResultChangeSubscription
 from schema.sandbox import SandboxMutation, SandboxQuery
+from schema.sending import SendingMutation
 from schema.session import SessionMutation, SessionQuery
-from schema.share import ShareMutation, ShareQuery, ShareSubscription
+from schema.share import ShareMutation, ShareQuery
 from schema.staff import StaffQuery
 from schema.suspension import SuspensionMutation
 from schema.template import TemplateMutation, TemplateQuery
@@ -71,6 +73,7 @@ class Query(
     SessionQuery,
     CandidateQuery,
     ResultQuery,
+    InboxQuery,
     ShareQuery,
     WithdrawalQuery,
     InstitutionQuery,
@@ -99,7 +102,9 @@ class Mutation(
     ExportMutation,
     DetailsMutation,
     PasswordMutation,
+    SendingMutation,
     ShareMutation,
+    InboxMutation,
     WithdrawalMutation,
     OrganisationMutation,
     UserMutation,
@@ -125,7 +130,7 @@ class Mutation(
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(ShareSubscription, ResultChangeSubscription, DownloadSubscription):
+class Subscription(InboxSubscription, ResultChangeSubscription, DownloadSubscription):
     pass
 
 

@@ -15,6 +15,8 @@ from schema.arguments import Id, Input
 from schema.context import Info
 from schema.costs import BULK
 from schema.download import Download
+from schema.ids import key_named
+from schema.inbox import InboxFilter
 from schema.layout import DownloadFormat
 from schema.refusals import (
     DownloadNotFound,
@@ -26,7 +28,6 @@ from schema.refusals import (
     TemplateNotFound,
     TooManyTries,
 )
-from schema.share import InboxFilter, key_named
 
 
 @strawberry.input(description="Download results: those of the shares named, or of all that a filter finds.")

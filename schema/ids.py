@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import strawberry
 
@@ -33,3 +33,8 @@ def key_of(id: str, type_name: str) -> UUID | None:
         return UUID(key)
     except ValueError:
         return None
+
+
+def key_named(id: strawberry.ID, type_name: str) -> UUID:
+    """The row's key; an id of another kind names nothing, as a fresh key does."""
+    return key_of(id, type_name) or uuid4()

@@ -8,9 +8,9 @@ from models.institution import InstitutionKind as Sort
 from resolvers import institution_changes, mergers
 from schema.arguments import Input
 from schema.context import Info
+from schema.ids import key_named
 from schema.institution import Institution, InstitutionKind
 from schema.refusals import InstitutionNotFound, InvalidInput, NotAllowed, NotLoggedIn
-from schema.share import key_named
 
 
 @strawberry.input(description="What is to be changed of an institution; whatever is left out or null stays as it is.")

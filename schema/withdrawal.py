@@ -12,10 +12,10 @@ from resolvers.pages import cursor_of
 from schema.arguments import Input, Language, language_for
 from schema.context import Info
 from schema.costs import PAGE
-from schema.ids import global_id
+from schema.ids import global_id, key_named
 from schema.pages import After, First, PageInfo, page_info, place
 from schema.refusals import NotAllowed, NotLoggedIn, ShareExpired, ShareNotFound
-from schema.share import Share, key_named
+from schema.share import Share
 
 COPIES_STAY = {
     "en": "From now on the institution cannot see or download this result any more, and is told that a share was "
