@@ -5,8 +5,6 @@ import inspect
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +12,8 @@ from pathlib import Path
 
 import httpx2
 
-PROJECT = Path(__file__).resolve().parents[1]
+from tests.forked import Forked, started
+
 START_SECONDS = 90
 PLENTY = "1000000000"
 
@@ -35,7 +34,7 @@ class Served:
     database_url: str | None
     environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: Forked | None = None
     command: str = "serve"
 
     @property
@@ -44,7 +43,7 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def running(self) -> subprocess.Popen[bytes]:
+    def running(self) -> Forked:
         """The process, which must have been started."""
         assert self.process is not None
         return self.process
@@ -57,14 +56,9 @@ class Served:
         if self.database_url is not None:
             given["DATABASE_URL"] = self.database_url
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        with (self.var / "stdout").open("ab") as stdout, (self.var / "stderr").open("ab") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "cli.py", self.command, *options],
-                cwd=PROJECT,
-                env=kept | given | self.environment,
-                stdout=stdout,
-                stderr=stderr,
-            )
+        environment = kept | given | self.environment
+        arguments = [self.command, *options]
+        self.process = started(arguments, environment, self.var / "stdout", self.var / "stderr")
         return self
 
     def ready(self) -> "Served":

@@ -25,8 +25,9 @@ from mailers.post import AddressRefused, Folder, Refused, Server, ServerAway, Tr
 from mailers.post.connection import LIMITS, Limits
 from mailers.post.signing import Signer
 from settings import MAIL_FROM, Settings
+from tests.forked import PROJECT
 from tests.mail_server import MailServer, mail_server_running, parsed, text_of
-from tests.served import PROJECT, until
+from tests.served import until
 
 WRITTEN_AT = datetime(2025, 3, 1, 9, 30, tzinfo=UTC)
 IMPATIENT = Limits(connect=0.3, command=0.3, before_data=5, data=0.3, quit=0.3)

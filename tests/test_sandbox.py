@@ -281,7 +281,8 @@ async def test_a_key_of_the_sandbox_is_made_and_revoked_by_the_primary_user(fres
     told = (await fresh.primary.ask(keys))["organisation"]["keys"]["edges"]
     assert made["key"]["id"] in [edge["node"]["id"] for edge in told]
     await fresh.primary.order("revokeKey", "", id=made["key"]["id"])
-    assert await program.ask(query) == {"inbox": None}
+    (error,) = await program.errors(query)
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_the_primary_user_is_told_by_mail_of_a_key_of_the_sandbox(fresh: Playground) -> None:

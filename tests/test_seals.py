@@ -20,7 +20,8 @@ from models.visit import About
 from resolvers import seals, trail
 from settings import Settings
 from tests.conftest import Statements
-from tests.served import PROJECT, Served, until
+from tests.forked import PROJECT
+from tests.served import Served, until
 from tests.world import World
 
 CANDIDATE, RESULT = UUID(int=7), UUID(int=8)

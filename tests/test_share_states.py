@@ -257,6 +257,9 @@ BESIDE = {
     "Query.organisation",
     "Query.staff",
     "Query.listCheck",
+    "Query.sandbox",
+    "Query.download",  # what has become of a share after it was downloaded: test_downloads.py
+    "Subscription.downloadProgress",
     "Subscription.resultChanges",  # a candidate's own, of whatever state
 }
 LETTERS = {"P": "Candidate", "R": "Result", "S": "Share", "F": "Share"}

@@ -308,13 +308,14 @@ async def test_a_key_keeps_templates_as_far_as_its_scopes_go(office: Office) -> 
 
 
 async def test_nobody_of_a_suspended_institution_has_templates(office: Office) -> None:
-    """O3: users and keys alike."""
+    """O3: a key is told so, whatever it asks."""
     made = await office.create()
     key = await office.key(Scope.MANAGE, Scope.DOWNLOAD)
     await office.world.suspend(office.institution)
-    for client in (office.client, key):
-        assert await orders(client, made["id"]) == ["NotLoggedIn"] * 3
-        assert (await client.ask(PREVIEW, input={}))["previewTemplate"] is None
+    assert await orders(office.client, made["id"]) == ["NotLoggedIn"] * 3
+    assert (await office.client.ask(PREVIEW, input={}))["previewTemplate"] is None
+    (error,) = await key.errors(PREVIEW, input={})
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_an_institution_that_is_suspended_meanwhile_changes_nothing(office: Office) -> None:
