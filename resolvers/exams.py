@@ -5,7 +5,9 @@ from datetime import date
 from importlib.resources import files
 from typing import Any
 
-from engine import database
+from tortoise.models import Model
+
+from engine import database, migrations
 from engine.database import Row
 from models.exam import Exam, GradeBand, Scale
 from models.grades import scale_of_exam
@@ -42,22 +44,31 @@ def problem_of_date(exam: Row | None, code: str, day: date) -> tuple[str, str] |
 
 
 async def load_reference_data() -> None:
-    """Write the shipped exams, scales and bands into the database; loading them again changes nothing.
+    """Write the shipped exams, scales and bands into the database, as far as it has others.
 
-    A band that is no longer shipped goes, or it would overlap the one that took its place.
+    What is there already is neither written nor locked: others enter candidates for these exams meanwhile. A band that
+    is no longer shipped goes, or it would overlap the one that took its place.
     """
     async with database.transaction():
-        for scale in _lines("scales.csv"):
-            await Scale.update_or_create(code=scale.pop("scale"), defaults=_scale(scale))
-        for exam in _lines("exams.csv"):
-            await Exam.update_or_create(code=exam["code"], defaults=_exam(exam))
-        shipped = []
-        for line in _lines("bands.csv"):
-            band, _ = await GradeBand.update_or_create(
-                exam_code=line["exam"], lowest=int(line["min"]), defaults=_band(line)
-            )
-            shipped.append(band.id)
-        await GradeBand.exclude(id__in=shipped).delete()
+        await database.rows("SELECT pg_advisory_xact_lock(:lock)", lock=migrations.LOCK)
+        await _keep(Scale, {(line["scale"],): _scale(line) for line in _lines("scales.csv")}, "code")
+        await _keep(Exam, {(line["code"],): _exam(line) for line in _lines("exams.csv")}, "code")
+        bands = {(line["exam"], int(line["min"])): _band(line) for line in _lines("bands.csv")}
+        await _keep(GradeBand, bands, "exam_code", "lowest")
+        for band in await GradeBand.all():
+            if (band.exam_code, band.lowest) not in bands:
+                await band.delete()
+
+
+async def _keep(model: type[Model], wanted: dict[tuple[Any, ...], dict[str, Any]], *key: str) -> None:
+    """Let there be a row with each key and its facts."""
+    there = {tuple(getattr(row, name) for name in key): row for row in await model.all()}
+    for values, facts in wanted.items():
+        row = there.get(values)
+        if row is None:
+            await model.create(**dict(zip(key, values, strict=True)), **facts)
+        elif any(getattr(row, name) != fact for name, fact in facts.items()):
+            await row.update_from_dict(facts).save(update_fields=list(facts))
 
 
 def _lines(name: str) -> list[dict[str, str]]:

@@ -1,14 +1,17 @@
 """What a score is worth (R4, R5, R12), and how it is shown."""
 
+import asyncio
 import csv
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import database
 from models.exam import GradeBand
 from models.grades import Award, award, award_in_words, has_certificates, scale_of_exam, shown_score
 from resolvers import exams
@@ -151,6 +154,26 @@ async def test_a_band_that_is_no_longer_shipped_goes(open_database: None) -> Non
     await GradeBand.create(exam_code="C1_ADVANCED", lowest=170, highest=190, certificate=False)
     await exams.load_reference_data()
     assert await bands("C1_ADVANCED") == before
+
+
+async def test_a_service_starts_while_others_enter_candidates(open_database: None, database_url: str) -> None:
+    """R5: whoever enters one holds its exam; a start that locked exams as well ended now and then in a deadlock."""
+    others = await asyncpg.connect(database_url)
+    try:
+        async with others.transaction():
+            await others.execute("SELECT 1 FROM exam FOR KEY SHARE; SELECT 1 FROM scale FOR KEY SHARE")
+            await asyncio.wait_for(exams.load_reference_data(), 30)
+    finally:
+        await others.close()
+
+
+async def test_services_that_start_at_once_load_a_changed_exam_once(open_database: None) -> None:
+    """R5."""
+    before = await exams.every()
+    await database.rows("DELETE FROM exam WHERE code = 'B2_FIRST'")
+    await database.rows("UPDATE exam SET title = 'Another' WHERE code = 'C1_ADVANCED'")
+    await asyncio.gather(*(exams.load_reference_data() for _ in range(4)))
+    assert await exams.every() == before
 
 
 def test_every_exam_with_scores_has_bands_within_its_scale() -> None:
