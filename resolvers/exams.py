@@ -5,8 +5,6 @@ from datetime import date
 from importlib.resources import files
 from typing import Any
 
-from tortoise.models import Model
-
 from engine import database, migrations
 from engine.database import Row
 from models.exam import Exam, GradeBand, Scale
@@ -60,7 +58,9 @@ async def load_reference_data() -> None:
                 await band.delete()
 
 
-async def _keep(model: type[Model], wanted: dict[tuple[Any, ...], dict[str, Any]], *key: str) -> None:
+async def _keep(
+    model: type[Scale | Exam | GradeBand], wanted: dict[tuple[Any, ...], dict[str, Any]], *key: str
+) -> None:
     """Let there be a row with each key and its facts."""
     there = {tuple(getattr(row, name) for name in key): row for row in await model.all()}
     for values, facts in wanted.items():
