@@ -33,12 +33,11 @@ from models.names import full_name
 from models.result import Moments, Outcome, ResultStatus, status
 from models.scope import Scope
 from models.terms import is_one_plain_line
-from models.verifier import VerifierRole, VerifierStatus
 from models.viewer import Kind, Viewer
-from models.visit import Visit
-from resolvers import files, key_viewers, list_files, verifying
+from resolvers import files, list_files, order_viewers, verifying
 from resolvers.files import File, Link
 from resolvers.list_files import Listed
+from resolvers.order_viewers import Ended, OrdererEnded
 from resolvers.pages import Page, Place, page_of
 from resolvers.reading import Source
 from resolvers.verifying import MOST_AT_ONCE, Verdict
@@ -70,6 +69,7 @@ NO_RIGHT = "The user who handed in the list may not check results any more."
 NO_INSTITUTION = "The institution's account is not open."
 LOST = "The file was lost. Hand it in again."
 TOO_LONG = "The list could not be worked through within 30 days. Hand it in again."
+REASONS = {Ended.USER: NO_USER, Ended.KEY: NO_KEY, Ended.RIGHT: NO_RIGHT, Ended.INSTITUTION: NO_INSTITUTION}
 FAILURES = (NO_USER, NO_KEY, NO_RIGHT, NO_INSTITUTION, LOST, TOO_LONG)
 
 RESULT_HEADINGS = {
@@ -210,41 +210,10 @@ async def _kept(id: UUID) -> Listed:
 
 async def _viewer(row: Row, now: datetime) -> Viewer:
     """Who handed the list in, as they stand at this moment. Raises CannotGoOn."""
-    if row["key_id"] is not None:
-        return await _program(row, now)
-    user = await database.row(
-        """SELECT verifier_user.status, verifier_user.is_primary, verifier_user.role, verifier_user.language,
-                  verifier_user.institution_id, institution.status AS institution_status
-           FROM verifier_user JOIN institution ON institution.id = verifier_user.institution_id
-           WHERE verifier_user.id = :id""",
-        id=row["verifier_id"],
-    )
-    if user is None or user["status"] != VerifierStatus.ACTIVE.value:
-        raise CannotGoOn(NO_USER)
-    if user["institution_status"] != "APPROVED" or user["institution_id"] != row["institution_id"]:
-        raise CannotGoOn(NO_INSTITUTION)
-    is_reader = user["role"] == VerifierRole.READER.value
-    if is_reader and not user["is_primary"]:
-        raise CannotGoOn(NO_RIGHT)
-    return Viewer(
-        Kind.VERIFIER,
-        now,
-        row["address"],
-        id=row["verifier_id"],
-        institution_id=row["institution_id"],
-        is_primary=user["is_primary"],
-        is_reader=is_reader,
-        language=user["language"],
-        visit=Visit(PATH, row["request_id"]),
-    )
-
-
-async def _program(row: Row, now: datetime) -> Viewer:
-    """The program that handed the list in, as its key stands at this moment. Raises CannotGoOn."""
-    viewer = await key_viewers.viewer_of_key(row["key_id"], now, row["address"])
-    if viewer.institution_id != row["institution_id"] or not viewer.has(Scope.VERIFY):
-        raise CannotGoOn(NO_KEY)
-    return replace(viewer, visit=Visit(PATH, row["request_id"]))
+    try:
+        return await order_viewers.viewer_of(row, Scope.VERIFY, PATH, now)
+    except OrdererEnded as ended:
+        raise CannotGoOn(REASONS[ended.what]) from None
 
 
 async def _admit(viewer: Viewer, id: UUID) -> None:
