@@ -340,7 +340,10 @@ async def test_loading_leaves_a_trail_without_scores(entered: World) -> None:
     results = await Result.all().values_list("id", flat=True)
     assert set(entries[0]["results"]) == set(results)
     assert entries[0]["viewer_id"] == board(entered).id
-    assert "169" not in str([dict(entry) for entry in entries[:1]]).replace(str(results), "")
+    told = {
+        name: value for name, value in entries[0].items() if name not in ("id", "xid", "candidates", "results", "chain")
+    }
+    assert "169" not in str(told | {"at": None, "viewer_id": None})
 
 
 async def test_centre_staff_are_refused_below_graphql_too(entered: World) -> None:

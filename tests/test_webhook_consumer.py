@@ -45,6 +45,7 @@ class Consumer:
     kept: dict[str, Any] = field(default_factory=dict)  # share -> what it looked like
     delayed: list[Received] = field(default_factory=list)
     forged: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def take(self, request: Received) -> Reply:
         """A message as it comes over a bad line."""
@@ -64,7 +65,12 @@ class Consumer:
         return Reply(204)
 
     async def work(self, request: Received) -> None:
-        """What a receiver should do: check, leave out what was seen, and fetch what is now."""
+        """What a receiver should do: one after the other, or what one has fetched is old when it is kept."""
+        async with self.turn:
+            await self._work(request)
+
+    async def _work(self, request: Received) -> None:
+        """Check, leave out what was seen, and fetch what is now."""
         try:
             message = self.check(request)
         except WebhookVerificationError:
