@@ -340,10 +340,8 @@ async def test_loading_leaves_a_trail_without_scores(entered: World) -> None:
     results = await Result.all().values_list("id", flat=True)
     assert set(entries[0]["results"]) == set(results)
     assert entries[0]["viewer_id"] == board(entered).id
-    told = {
-        name: value for name, value in entries[0].items() if name not in ("id", "xid", "candidates", "results", "chain")
-    }
-    assert "169" not in str(told | {"at": None, "viewer_id": None})
+    told = [entries[0][name] for name in ("path", "purpose", "versions")]  # the others are ids, numbers and times
+    assert "169" not in str(told)
 
 
 async def test_centre_staff_are_refused_below_graphql_too(entered: World) -> None:
