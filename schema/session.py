@@ -28,6 +28,7 @@ class ViewerKind(Enum):
     CANDIDATE = strawberry.enum_value("candidate", description="A candidate.")
     VERIFIER = strawberry.enum_value("verifier", description="A user of an institution's account.")
     STAFF = strawberry.enum_value("staff", description="Staff of the exam board or of a centre.")
+    PROCTOR = strawberry.enum_value("proctor", description="Somebody who watches at-home sittings.")
 
 
 @strawberry.type(description="Who is asking.")

@@ -304,6 +304,12 @@ EDGES = [seconds * SECOND for seconds in (15, 600, 900, 60 * 86400)]
 LEAPS = st.sampled_from([edge + beside for edge in EDGES for beside in (-1, 0, 1)] + [1, SECOND, 3 * SECOND])
 
 
+LAST_CHANCES = {
+    "BOOKED": Act.PASS_CHECK, "SYSTEM_CHECKED": Act.START_CHECK_IN, "IN_PROGRESS": Act.GIVE_SIGN,
+    "ON_BREAK": Act.END_BREAK, "CANCELLED": Act.UNDO,
+}  # fmt: skip
+
+
 class Sittings(RuleBasedStateMachine):
     """One sitting, at times that only this clock tells."""
 
@@ -323,11 +329,12 @@ class Sittings(RuleBasedStateMachine):
         self._at(self.now + timedelta(microseconds=leap))
 
     @rule(beside=st.sampled_from([-1, 0, 0, 1, 1]))
-    def wait_to_the_edge(self, beside: int) -> None:
-        """To the moment at which something ends, or just beside it."""
-        edge = self.oracle.edge
-        assume(edge is not None)
+    def come_at_the_edge(self, beside: int) -> None:
+        """At the moment at which something ends, or just beside it, do what it ends."""
+        edge, last = self.oracle.edge, LAST_CHANCES.get(self.oracle.told)
+        assume(edge is not None and last is not None)
         self._at(max(self.now, AT + ((edge or 0) + beside) * TICK))
+        self._does(last or Act.GIVE_SIGN, None)
 
     @rule(act=st.sampled_from(PEOPLES))
     def act(self, act: Act) -> None:
