@@ -25,7 +25,7 @@ from models.viewer import Kind, M, Viewer, Visible, visible
 # A candidate who has begun and whom nobody watches: any proctor may take the sitting (H5).
 WAITING = """sitting.state IN ('CHECKING_IN', 'IN_PROGRESS', 'INTERRUPTED', 'ON_BREAK') AND NOT EXISTS (
     SELECT 1 FROM proctor_presence WHERE proctor_presence.staff_id = sitting.proctor_id
-    AND proctor_presence.seen_at >= :viewer_at - interval '15 seconds')"""
+    AND proctor_presence.seen_at >= :viewer_at::timestamptz - interval '15 seconds')"""
 
 
 class Sitting(Table):

@@ -23,7 +23,8 @@ S = SittingState
 
 def booked(state: S = S.BOOKED, **facts: Any) -> Facts:
     """A sitting in a state since its appointment, unless told otherwise."""
-    return Facts(state, **{"since": AT, "appointment_at": AT, "sections": SECTIONS} | facts)
+    known: dict[str, Any] = {"since": AT, "appointment_at": AT, "sections": SECTIONS}
+    return Facts(state, **known | facts)
 
 
 def refused(facts: Facts, act: Act, now: datetime, reason: Reason | None = None) -> str:
@@ -392,7 +393,7 @@ class Sittings(RuleBasedStateMachine):
         assert told.state in LIVE or Act.GIVE_SIGN not in possible(told, self.now)
 
 
-class TestSittings(Sittings.TestCase):  # type: ignore[name-defined, misc]  # hypothesis makes the class
+class TestSittings(Sittings.TestCase):  # type: ignore[valid-type]  # hypothesis makes the class
     settings = settings(
         max_examples=200, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
