@@ -393,7 +393,7 @@ class Sittings(RuleBasedStateMachine):
         assert told.state in LIVE or Act.GIVE_SIGN not in possible(told, self.now)
 
 
-class TestSittings(Sittings.TestCase):  # type: ignore[valid-type]  # hypothesis makes the class
+class TestSittings(Sittings.TestCase):  # type: ignore[misc, valid-type]  # made by hypothesis  # hypothesis makes the class
     settings = settings(
         max_examples=200, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
