@@ -9,7 +9,7 @@ INSTALLED = .venv/.installed
 UV_VERSION = 0.13.9
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check format types bench schema lock clean
+.PHONY: help run test check format types bench schema documents lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 -- \2/p' Makefile | awk -F ' -- ' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -38,6 +38,10 @@ bench: $(INSTALLED) ## measure
 schema: $(INSTALLED) ## write schema.graphql
 	$(VENV) cli.py schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
+
+documents: $(INSTALLED) ## write persisted/pages.json, what the scripts of our pages ask
+	$(VENV) cli.py documents > persisted/pages.json.new
+	mv persisted/pages.json.new persisted/pages.json
 
 lock: .uv/bin/uv ## pin all that pyproject.toml names in requirements.lock (UPGRADE=--upgrade for newer ones)
 	.uv/bin/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -11,17 +11,20 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
-from engine import database, files, hashing, keys, rendering
+from engine import database, files, hashing, keys, outbound, rendering
 from engine.clock import Clock, system_clock
 from engine.events import Batch, Cursor, Hub
 from engine.jobs import Worker
 from mailers.post import post_of
 from models.viewer import Kind, Viewer
-from resolvers import jobs, journal, office, result_changes, sessions
+from resolvers import download_progress, jobs, journal, office, result_changes, sessions
+from resolvers.download_progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
+from resolvers.webhook_sender import Sender
 from settings import Settings
 from transport import pages
+from transport.developers import routes as developers
 from transport.files import serve_file
 from transport.health import healthz, readyz
 from transport.http import GraphQLOverHTTP
@@ -40,9 +43,10 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
     hashing.use_threads(settings.hashing_threads)
     rendering.use_threads(settings.document_threads)
     office.use(settings)
+    outbound.use(settings.webhooks_to_private)
     files.use(settings.files_url, settings.var / "files")
-    hubs = _hub(settings.database_url, clock), _result_hub(settings.database_url, clock)
-    services = Services(settings, clock, *hubs)
+    url = settings.database_url
+    services = Services(settings, clock, _hub(url, clock), _result_hub(url, clock), _download_hub(url, clock))
     app = Starlette(
         routes=[
             Route("/graphql", GraphQLOverHTTP(services)),
@@ -54,6 +58,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
             Route("/files/new-list/{token}", take_list, methods=["PUT"]),
             Route("/files/{kind}/{token}", serve_file, methods=["GET"]),
             *pages.routes(),
+            *developers.routes(),
         ],
         middleware=_middleware(settings),
         lifespan=_lifespan,
@@ -94,17 +99,22 @@ def _result_hub(url: str, clock: Clock) -> Hub[ResultEvent]:
     return Hub(url, result_changes.CHANNEL, read, lambda ids: sessions.still_valid(ids, clock()))
 
 
+def _download_hub(url: str, clock: Clock) -> Hub[Progress]:
+    return Hub(url, download_progress.CHANNEL, download_progress.read, lambda ids: sessions.still_valid(ids, clock()))
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     services: Services = app.state.services
     settings = services.settings
     assert settings.database_url is not None
-    async with database.opened(settings.database_url, settings.pool_size), services.hub, services.result_hub:
-        if not settings.runs_worker:
-            yield
-            return
-        async with working(settings, services.clock, services.draining):
-            yield
+    async with contextlib.AsyncExitStack() as open:
+        await open.enter_async_context(database.opened(settings.database_url, settings.pool_size))
+        for hub in (services.hub, services.result_hub, services.download_hub):
+            await open.enter_async_context(hub)
+        if settings.runs_worker:
+            await open.enter_async_context(working(settings, services.clock, services.draining))
+        yield
 
 
 @contextlib.asynccontextmanager
@@ -112,13 +122,16 @@ async def working(settings: Settings, clock: Clock, stopping: asyncio.Event | No
     """A worker for all jobs, at work inside the block or until `stopping` is set; the database must be open."""
     assert settings.database_url is not None
     office.use(settings)
+    outbound.use(settings.webhooks_to_private)
     files.use(settings.files_url, settings.var / "files")
     post = post_of(settings)
     work = jobs.jobs(post.send, settings.public_url, settings.mail_seconds, clock)
     heartbeat = timedelta(seconds=settings.heartbeat_seconds)
+    stopping = stopping or asyncio.Event()
+    sender = Sender(clock, stopping=stopping)
     worker = Worker(settings.database_url, work, jobs.SCHEDULES, clock, heartbeat, stopping)
     try:
-        async with worker.running():
+        async with worker.running(), sender.running():
             yield worker
     finally:
         await post.close()

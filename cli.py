@@ -26,6 +26,7 @@ from mailers.post import post_of
 from resolvers import exams
 from schema.build import schema
 from settings import Settings
+from transport import page_documents
 from transport.connections import Connection
 from transport.handshakes import Socket
 from transport.services import Services
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the database up to date")
     commands.add_parser("demo", help="load the demo into an empty database").set_defaults(demo=True)
     commands.add_parser("schema", help="print the GraphQL schema").set_defaults(tell=_print_schema)
+    commands.add_parser("documents", help="print the documents of our pages").set_defaults(tell=_print_documents)
     for command in (letters, enter, load, staff, trail):
         command.add_to(commands)
     return parser
@@ -78,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _print_schema(_: argparse.Namespace) -> int:
     sys.stdout.write(schema_text())
+    return 0
+
+
+def _print_documents(_: argparse.Namespace) -> int:
+    sys.stdout.write(page_documents.manifest())
     return 0
 
 

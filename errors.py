@@ -187,6 +187,10 @@ class ConsentOutdated(Refusal):
         self.current_version = current_version
 
 
+class NothingToSimulate(Refusal):
+    message = "Nothing in the sandbox is in a state in which this can happen: reset it, or simulate something else first."
+
+
 class ShareNotFound(Refusal):
     message = "There is no such share here, or it is here no more."
 
@@ -198,6 +202,14 @@ class ShareExpired(Refusal):
         told = "This share expired on {expired_at}: it is shown there no more."
         super().__init__(Sentence.of(told, expired_at=expired_at))
         self.expired_at = expired_at
+
+
+class WebhookNotFound(Refusal):
+    message = "Your organisation has no such webhook."
+
+
+class DeliveryNotFound(Refusal):
+    message = "None of your organisation's webhooks has such a message that can be sent again."
 
 
 class EntryNotFound(Refusal):
@@ -213,6 +225,10 @@ class EntryClaimed(Refusal):
 
 class UserNotFound(Refusal):
     message = "There is no such user in your organisation."
+
+
+class KeyNotFound(Refusal):
+    message = "There is no such key in your organisation."
 
 
 class PrimaryStays(Refusal):
@@ -420,7 +436,7 @@ class NotWritable(Exception):
         self.kept = Sentence.of(message, written=written, count=count, advice=advice)
 
     @staticmethod
-    def _advice(written: str) -> str:
+    def _advice(written: str) -> Sentence:
         if written == "Shift_JIS":
             return Sentence.of("Choose UTF-8: it carries every name.")
         return Sentence.of("Choose another format." if written == "XLSX" else "Leave these columns out.")

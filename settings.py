@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MAIL_FROM = "Seiseki <no-reply@seiseki.example>"
+DOCUMENTS = Path(__file__).with_name("persisted")
 LARGEST_OPERATION = 5000  # points
 ORGANISATION = "Lanternfield Examinations Board"  # invented, as all of the demo
 
@@ -36,6 +38,8 @@ class Settings:
     connections_per_address: int = 1000
     streams_per_viewer: int = 50
     operations_per_viewer: int = 50
+    documents: Path = DOCUMENTS
+    known_documents: bool = False
     points_per_institution: int = 120_000
     points_per_key: int = 60_000
     log_format: str = "text"
@@ -51,6 +55,7 @@ class Settings:
     runs_worker: bool = True
     mail_seconds: int = 130
     heartbeat_seconds: int = 15
+    webhooks_to_private: bool = False
     secret_key: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -69,18 +74,12 @@ class Settings:
             inbox_url=env.get("INBOX_URL") or None,
             results_url=env.get("RESULTS_URL") or None,
             production=production,
-            smtp_url=env.get("SMTP_URL") or None,
-            smtp_ca=_path(env, "SMTP_CA"),
-            mail_from=env.get("MAIL_FROM", MAIL_FROM),
-            dkim_key=_path(env, "DKIM_KEY"),
-            dkim_selector=env.get("DKIM_SELECTOR") or None,
+            **_mail(env),
             allowed_origins=tuple(env.get("ALLOWED_ORIGINS", "").split()),
             schema_token=env.get("SCHEMA_TOKEN") or None,
-            connections_per_address=_number(env, "CONNECTIONS_PER_ADDRESS", 1000),
-            streams_per_viewer=_number(env, "STREAMS_PER_VIEWER", 50),
-            operations_per_viewer=_number(env, "OPERATIONS_PER_VIEWER", 50),
-            points_per_institution=_points(env, "POINTS_PER_INSTITUTION", 120_000),
-            points_per_key=_points(env, "POINTS_PER_KEY", 60_000),
+            documents=_path(env, "DOCUMENTS") or DOCUMENTS,
+            known_documents=env.get("KNOWN_DOCUMENTS", "").lower() in ("1", "true", "yes"),
+            **_limits(env),
             log_format=env.get("LOG_FORMAT", "json" if production else "text"),
             hashing_threads=_number(env, "HASHING_THREADS", 2),
             document_threads=_number(env, "DOCUMENT_THREADS", 1),
@@ -94,6 +93,7 @@ class Settings:
             runs_worker=env.get("WORKER", "1").lower() not in ("0", "false", "no"),
             mail_seconds=_number(env, "MAIL_SECONDS", 130),
             heartbeat_seconds=_number(env, "HEARTBEAT_SECONDS", 15),
+            webhooks_to_private=env.get("WEBHOOKS_TO_PRIVATE", "").lower() in ("1", "true", "yes"),
             secret_key=_secret_key(env, var, production),
         )
 
@@ -110,6 +110,17 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
+def _limits(env: Mapping[str, str]) -> dict[str, Any]:
+    """How much one asker may have: at one time, and of points a minute."""
+    return {
+        "connections_per_address": _number(env, "CONNECTIONS_PER_ADDRESS", 1000),
+        "streams_per_viewer": _number(env, "STREAMS_PER_VIEWER", 50),
+        "operations_per_viewer": _number(env, "OPERATIONS_PER_VIEWER", 50),
+        "points_per_institution": _points(env, "POINTS_PER_INSTITUTION", 120_000),
+        "points_per_key": _points(env, "POINTS_PER_KEY", 60_000),
+    }
+
+
 def _points(env: Mapping[str, str], name: str, default: int) -> int:
     """An allowance a minute; one that the largest operation does not fit in would refuse it for ever."""
     points = _number(env, name, default)
@@ -120,6 +131,17 @@ def _points(env: Mapping[str, str], name: str, default: int) -> int:
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     return Path(env[name]).resolve() if env.get(name) else None
+
+
+def _mail(env: Mapping[str, str]) -> dict[str, Any]:
+    """How mail is sent, and in whose name."""
+    return {
+        "smtp_url": env.get("SMTP_URL") or None,
+        "smtp_ca": _path(env, "SMTP_CA"),
+        "mail_from": env.get("MAIL_FROM", MAIL_FROM),
+        "dkim_key": _path(env, "DKIM_KEY"),
+        "dkim_selector": env.get("DKIM_SELECTOR") or None,
+    }
 
 
 def _timezone(env: Mapping[str, str]) -> str:

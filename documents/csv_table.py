@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from documents.cells import DATES, Cell, Faults, harmless, lost_signs, moment, survives
 from documents.style import Line, Style
@@ -17,7 +17,7 @@ BATCH = 500
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def write(style: Style, target: BinaryIO, headings: Sequence[str], lines: Iterable[Line]) -> None:
+def write(style: Style, target: IO[bytes], headings: Sequence[str], lines: Iterable[Line]) -> None:
     """Write a table. Raises NotWritable."""
     table = _Table(style, target, headings)
     if style.encoding == "UTF_8_BOM":
@@ -35,7 +35,7 @@ def write(style: Style, target: BinaryIO, headings: Sequence[str], lines: Iterab
 class _Table:
     """A CSV file that is being written; nothing more is, once a cell was found that cannot be."""
 
-    def __init__(self, style: Style, target: BinaryIO, headings: Sequence[str]) -> None:
+    def __init__(self, style: Style, target: IO[bytes], headings: Sequence[str]) -> None:
         self.target = target
         self.codec = CODECS[style.encoding]
         self.faults = Faults(NAMES[style.encoding], headings)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import orjson
 
@@ -10,7 +10,7 @@ from documents.cells import DATES, Cell, Faults, lost_signs, moment
 from documents.style import Line, Style
 
 
-def write(style: Style, target: BinaryIO, headings: Sequence[str], lines: Iterable[Line]) -> None:
+def write(style: Style, target: IO[bytes], headings: Sequence[str], lines: Iterable[Line]) -> None:
     """Write a table. Raises NotWritable."""
     faults = Faults("JSON", headings)
     target.write(b"[")

@@ -7,7 +7,7 @@ time, so let a thread do it.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, Protocol
 
 from documents import csv_table, json_table, xlsx_table
 from documents.cells import Cell
@@ -15,7 +15,7 @@ from documents.style import MADE_AT, Line, Style
 
 __all__ = ["MEDIA_TYPES", "Layout", "Style", "media_type", "write", "write_texts"]
 
-Writer = Callable[[Style, BinaryIO, Sequence[str], Iterable[Line]], None]
+Writer = Callable[[Style, IO[bytes], Sequence[str], Iterable[Line]], None]
 WRITERS: dict[str, Writer] = {"CSV": csv_table.write, "XLSX": xlsx_table.write, "JSON": json_table.write}
 MEDIA_TYPES = {
     "CSV": "text/csv; charset=utf-8",
@@ -61,7 +61,7 @@ class Layout(Protocol):
 
 def write(
     layout: Layout,
-    target: BinaryIO,
+    target: IO[bytes],
     rows: Iterable[Mapping[str, Any]],
     language: str,
     made_at: datetime = MADE_AT,
@@ -84,7 +84,7 @@ def write(
     WRITERS[style.format](style, target, layout.headings, lines)
 
 
-def write_texts(style: Style, into: BinaryIO, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write_texts(style: Style, into: IO[bytes], headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a table of texts. Raises NotWritable."""
     WRITERS[style.format](style, into, headings, (Line("", list(row)) for row in rows))
 

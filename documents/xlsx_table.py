@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
@@ -33,7 +33,7 @@ class PlainSheet(Worksheet):  # type: ignore[misc]  # xlsxwriter has no types
         self._xml_inline_string(string, preserve=True, attributes=attributes)
 
 
-def write(style: Style, target: BinaryIO, headings: Sequence[str], lines: Iterable[Line]) -> None:
+def write(style: Style, target: IO[bytes], headings: Sequence[str], lines: Iterable[Line]) -> None:
     """Write a table. Raises NotWritable."""
     faults = Faults("XLSX", headings)
     with TemporaryDirectory(prefix="seiseki-xlsx-") as folder:

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 PATIENCE = timedelta(seconds=10)
 PIECE = 256 * 1024
+PARTS = 2  # of a large file, of 5 MiB each, that are sent at one time
 
 _store: ObjectStore | None = None
 
@@ -62,7 +63,7 @@ async def put(name: str, content: bytes) -> None:
 async def put_pieces(name: str, pieces: Iterator[bytes]) -> None:
     """Keep a file that comes in pieces, which a thread of the store's takes one after the other. Raises Unavailable."""
     with _reached():
-        await _opened().put_async(name, pieces)
+        await _opened().put_async(name, pieces, max_concurrency=PARTS)
 
 
 async def pieces(name: str) -> AsyncIterator[bytes] | None:

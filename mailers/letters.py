@@ -68,6 +68,16 @@ class Corrections:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of an institution's programs: what it is called and how it begins, never the key itself."""
+
+    institution: str
+    name: str
+    prefix: str
+    expires_at: datetime
+
+
 def confirm_address(envelope: Envelope, link: str) -> Mail:
     """To a new address: confirm it; until then nothing changes (A9)."""
     return _mail("confirm_address", envelope, link=link)
@@ -153,6 +163,31 @@ def institution_reinstated(envelope: Envelope, institution: str, link: str) -> M
     return _mail("institution_reinstated", envelope, institution=institution, link=link)
 
 
+def key_created(envelope: Envelope, key: Key, link: str) -> Mail:
+    """Security notice to the Primary User: there is a new key (P1)."""
+    return _of_key("key_created", envelope, key, link)
+
+
+def key_revoked(envelope: Envelope, key: Key, link: str) -> Mail:
+    """Security notice to the Primary User: a key lets nobody in any more (P1)."""
+    return _of_key("key_revoked", envelope, key, link)
+
+
+def key_ends(envelope: Envelope, key: Key, link: str) -> Mail:
+    """To the Primary User, some days before a key ends (P1)."""
+    return _of_key("key_ends", envelope, key, link)
+
+
+def webhook_failing(envelope: Envelope, institution: str, host: str, since: datetime, link: str) -> Mail:
+    """To the Primary User: a message to a webhook was given up, and since when tries have failed (N7)."""
+    return _mail("webhook_failing", envelope, institution=institution, host=host, since=since, link=link)
+
+
+def webhook_paused(envelope: Envelope, institution: str, host: str, reason: str, link: str) -> Mail:
+    """To the Primary User: nothing more is sent to a webhook, for reason GONE or FAILING (N7)."""
+    return _mail("webhook_paused", envelope, institution=institution, host=host, reason=reason, link=link)
+
+
 def account_closed(envelope: Envelope) -> Mail:
     """The last letter, to an address that is erased once it is sent (G2)."""
     return _mail("account_closed", envelope, closed_at=envelope.written_at)
@@ -204,6 +239,18 @@ def result_corrected(envelope: Envelope, corrections: Corrections, inbox: str, u
         unsubscribe=unsubscribe,
     )
     return replace(mail, unsubscribe=unsubscribe)
+
+
+def _of_key(kind: str, envelope: Envelope, key: Key, link: str) -> Mail:
+    return _mail(
+        kind,
+        envelope,
+        institution=key.institution,
+        key=key.name,
+        prefix=key.prefix,
+        expires_at=key.expires_at,
+        link=link,
+    )
 
 
 def _mail(kind: str, envelope: Envelope, **facts: object) -> Mail:

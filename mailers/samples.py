@@ -4,14 +4,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from mailers import letters
-from mailers.letters import MOST_LISTED, Account, Corrections, Envelope, Mail, News, Period
+from mailers.letters import MOST_LISTED, Account, Corrections, Envelope, Key, Mail, News, Period
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 SITE = "https://results.example"
 SECRET = "uhXJ0a1T4pOq7vQb2Z5c9w"  # noqa: S105  # opens nothing
 INBOX, STOP = f"{SITE}/inbox", f"{SITE}/unsubscribe/{SECRET}"
 RESULTS = f"{SITE}/results"
+HOST = "hooks.aoba.example"
 INSTITUTION = "Aoba Gakuin University, Faculty of Letters"
+KEY = Key(INSTITUTION, "Admissions server", "sk_seiseki_4fYt2k", AT + timedelta(days=30))
 EXAMS = {"C1 Advanced": 64, "B2 First": 41, "B2 First for Schools": 9, "A2 Key": 1}
 
 
@@ -62,6 +64,12 @@ SAMPLES: dict[str, Callable[[Envelope], Mail]] = {
     "join_refused": lambda to: letters.join_refused(to, INSTITUTION),
     "institution_suspended": lambda to: letters.institution_suspended(to, INSTITUTION, "Its website has gone."),
     "institution_reinstated": lambda to: letters.institution_reinstated(to, INSTITUTION, INBOX),
+    "key_created": lambda to: letters.key_created(to, KEY, f"{SITE}/organisation"),
+    "key_revoked": lambda to: letters.key_revoked(to, KEY, f"{SITE}/organisation"),
+    "key_ends": lambda to: letters.key_ends(to, KEY, f"{SITE}/organisation"),
+    "webhook_failing": lambda to: letters.webhook_failing(to, INSTITUTION, HOST, AT - timedelta(days=1), INBOX),
+    "webhook_paused-gone": lambda to: letters.webhook_paused(to, INSTITUTION, HOST, "GONE", INBOX),
+    "webhook_paused-failing": lambda to: letters.webhook_paused(to, INSTITUTION, HOST, "FAILING", INBOX),
     "account_closed": letters.account_closed,
     "login_locked": lambda to: letters.login_locked(to, AT + timedelta(minutes=30)),
     "login_locked-verifier": lambda to: letters.login_locked(to, AT + timedelta(minutes=30), Account.VERIFIER),

@@ -18,7 +18,7 @@ from models.sitting_states import Actor, SittingState
 class Migration(migrations.Migration):
     """Tables; their rules are in the next one."""
 
-    dependencies = [("models", "0035_allowance")]
+    dependencies = [("models", "0036_sandboxes")]
 
     operations = [
         ops.CreateModel(

@@ -56,11 +56,17 @@ class Candidate(Table):
                 Kind.CANDIDATE: "candidate.id = :viewer_id",
                 Kind.VERIFIER: shared,
                 Kind.KEY: shared if viewer.has(Scope.READ_SHARES) else "false",
-                Kind.STAFF: "true" if viewer.is_board else entered,
+                Kind.STAFF: OF_WORLD if viewer.is_board else f"{OF_WORLD} AND {entered}",
             },
         )
 
 
+# Invented candidates are there for viewers of their sandbox, and for nobody else; to those no real one is there (P4).
+# Whatever finds people, or anything of theirs, by other means than a share with the viewer's institution asks this.
+OF_WORLD = "candidate.sandbox_id IS NOT DISTINCT FROM :viewer_sandbox_id"
+# The same for an entry, whose candidate need not be read: there are few invented ones, under an index of their own.
+OF_REAL_ENTRY = """NOT EXISTS (SELECT 1 FROM candidate AS invented
+    WHERE invented.sandbox_id IS NOT NULL AND invented.id = entry.candidate_id)"""
 # Released at the viewer's moment (R3): decided by the clock, not by when a job ran.
 RELEASED = "result.released_at <= :viewer_at"
 # A share that still counts: not withdrawn, not merged into another, and not past the moment its candidate chose. Once

@@ -7,7 +7,7 @@ from tortoise import fields
 
 from engine import keys
 from models.base import Table
-from models.candidate import Candidate
+from models.candidate import OF_WORLD, Candidate
 from models.exam import Exam
 from models.viewer import Kind, Viewer, Visible, visible
 
@@ -57,7 +57,8 @@ class Entry(Table):
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Entry"]:
         """One's own entries; for staff all, or those of their centre. ID Numbers are log-in names: no institution's."""
-        staff = "true" if viewer.is_board else "entry.centre_id = :viewer_centre_id"
+        of_world = f"EXISTS (SELECT 1 FROM candidate WHERE candidate.id = entry.candidate_id AND {OF_WORLD})"
+        staff = of_world if viewer.is_board else f"entry.centre_id = :viewer_centre_id AND {of_world}"
         return visible(cls, viewer, {Kind.CANDIDATE: "entry.candidate_id = :viewer_id", Kind.STAFF: staff})
 
 

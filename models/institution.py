@@ -32,8 +32,12 @@ class InstitutionStatus(Enum):
 
 
 # The one rule by which an institution sees anything, and is found and sent to (O3): whatever is let in on its behalf
-# (users, links, files, streams, mails, and keys and webhooks too) asks this.
-APPROVED = "institution.status = 'APPROVED'"
+# (users, links, files, streams, mails, and keys and webhooks too) asks this. A sandbox is as its institution is (P4).
+APPROVED = """(institution.status = 'APPROVED' AND (institution.sandbox_of_id IS NULL OR EXISTS (
+    SELECT 1 FROM institution AS owner WHERE owner.id = institution.sandbox_of_id AND owner.status = 'APPROVED')))"""
+REAL = "institution.sandbox_of_id IS NULL"
+# Those that this viewer may know of: a sandbox is its own institution's alone, and is found and sent to by nobody.
+OF_WORLD = f"({REAL} OR :viewer_institution_id IN (institution.id, institution.sandbox_of_id))"
 
 
 class Institution(Table):
@@ -77,17 +81,21 @@ class Institution(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Institution"]:
-        """Approved ones, for everybody; those that they sent a result to, for a candidate; all, for the board."""
+        """Approved ones, for everybody; those that they sent a result to, for a candidate; all, for the board.
+
+        A sandbox is seen from inside, and by the institution whose it is.
+        """
+        sent_to = """EXISTS (SELECT 1 FROM share
+                     WHERE share.institution_id = institution.id AND share.candidate_id = :viewer_id)"""
         return visible(
             cls,
             viewer,
             {
-                Kind.ANONYMOUS: APPROVED,
-                Kind.CANDIDATE: f"""{APPROVED} OR EXISTS (SELECT 1 FROM share
-                                    WHERE share.institution_id = institution.id AND share.candidate_id = :viewer_id)""",
-                Kind.VERIFIER: APPROVED,
-                Kind.KEY: APPROVED,
-                Kind.STAFF: "true" if viewer.is_board else APPROVED,
+                Kind.ANONYMOUS: f"{APPROVED} AND {REAL}",
+                Kind.CANDIDATE: f"{OF_WORLD} AND ({APPROVED} OR {sent_to})",
+                Kind.VERIFIER: f"{APPROVED} AND {OF_WORLD}",
+                Kind.KEY: f"{APPROVED} AND {OF_WORLD}",
+                Kind.STAFF: OF_WORLD if viewer.is_board else f"{APPROVED} AND {REAL}",
             },
         )
 

@@ -1,5 +1,7 @@
 """Keys with which an institution's own programs use the API (P1)."""
 
+from datetime import datetime, timedelta
+from enum import Enum
 from uuid import UUID
 
 from tortoise import fields
@@ -10,6 +12,28 @@ from models.institution import Institution
 from models.scope import Scope
 from models.verifier import VerifierUser
 from models.viewer import Kind, Viewer, Visible, visible
+
+USUAL_LIFE, LONGEST_LIFE = timedelta(days=365), timedelta(days=730)
+MOST_AT_ONCE = 50  # good ones of one institution
+
+
+OF_SANDBOX = """api_key.institution_id IN (
+    SELECT institution.id FROM institution WHERE institution.sandbox_of_id = :viewer_institution_id)"""
+
+
+class KeyStatus(Enum):
+    """Whether a key is good; the state of its institution is another matter."""
+
+    ACTIVE = "ACTIVE"
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
+
+
+def status(revoked_at: datetime | None, expires_at: datetime, now: datetime) -> KeyStatus:
+    """Whether a key with these moments is good at another."""
+    if revoked_at is not None:
+        return KeyStatus.REVOKED
+    return KeyStatus.ACTIVE if now < expires_at else KeyStatus.EXPIRED
 
 
 class ApiKey(Table):
@@ -40,9 +64,9 @@ class ApiKey(Table):
     def visible_to(cls, viewer: Viewer) -> Visible["ApiKey"]:
         """Those of one's own institution, for its Primary User and for keys that manage; all, for the board's staff.
 
-        Every key sees itself.
+        Every key sees itself; those of an institution's sandbox are the institution's too.
         """
-        own = "api_key.institution_id = :viewer_institution_id"
+        own = f"""(api_key.institution_id = :viewer_institution_id OR {OF_SANDBOX})"""
         return visible(
             cls,
             viewer,

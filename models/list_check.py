@@ -8,6 +8,8 @@ from tortoise import fields
 
 from models.base import Table
 from models.institution import Institution
+from models.key import ApiKey
+from models.scope import Scope
 from models.verifier import VerifierUser
 from models.viewer import Kind, Viewer, Visible, visible
 
@@ -29,10 +31,14 @@ class ListCheck(Table):
         "models.Institution", related_name="list_checks", on_delete=fields.RESTRICT
     )
     institution_id: UUID
-    verifier: fields.ForeignKeyRelation[VerifierUser] = fields.ForeignKeyField(
-        "models.VerifierUser", related_name="list_checks", on_delete=fields.RESTRICT
+    verifier: fields.ForeignKeyNullableRelation[VerifierUser] = fields.ForeignKeyField(
+        "models.VerifierUser", related_name="list_checks", null=True, on_delete=fields.RESTRICT
     )
-    verifier_id: UUID
+    verifier_id: UUID | None
+    key: fields.ForeignKeyNullableRelation[ApiKey] = fields.ForeignKeyField(
+        "models.ApiKey", related_name="list_checks", null=True, on_delete=fields.RESTRICT
+    )
+    key_id: UUID | None
     status = fields.CharEnumField(ListCheckStatus, max_length=20, description="State of the list")
     purpose = fields.TextField()
     address = fields.TextField()  # where the request came from, for the trail
@@ -55,10 +61,16 @@ class ListCheck(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["ListCheck"]:
-        """Those of one's own institution; all, for the board's staff."""
-        board = "true" if viewer.is_board else "false"
+        """Those of one's own institution, for a key if it looks up; all, for the board's staff."""
+        own = "list_check.institution_id = :viewer_institution_id"
         return visible(
-            cls, viewer, {Kind.VERIFIER: "list_check.institution_id = :viewer_institution_id", Kind.STAFF: board}
+            cls,
+            viewer,
+            {
+                Kind.VERIFIER: own,
+                Kind.KEY: own if viewer.has(Scope.VERIFY) else "false",
+                Kind.STAFF: "true" if viewer.is_board else "false",
+            },
         )
 
 

@@ -12,7 +12,7 @@ from tortoise.models import Model
 
 from errors import ResultNotSendable
 from models.base import Table
-from models.candidate import LIVE_SHARE, RELEASED
+from models.candidate import LIVE_SHARE, OF_WORLD, RELEASED
 from models.entry import Entry
 from models.scope import Scope
 from models.viewer import Kind, Viewer, Visible, visible
@@ -76,8 +76,10 @@ class Result(Table):
 
         A centre's staff see those of their centre, and not before the release (R3).
         """
-        of_centre = f"""{RELEASED} AND EXISTS (SELECT 1 FROM entry WHERE entry.id = result.entry_id
-                        AND entry.centre_id = :viewer_centre_id)"""
+        of_centre = f"""{RELEASED} AND EXISTS (SELECT 1 FROM entry JOIN candidate ON candidate.id = entry.candidate_id
+                        WHERE entry.id = result.entry_id AND entry.centre_id = :viewer_centre_id AND {OF_WORLD})"""
+        of_world = f"""EXISTS (SELECT 1 FROM entry JOIN candidate ON candidate.id = entry.candidate_id
+                       WHERE entry.id = result.entry_id AND {OF_WORLD})"""
         shared = f"""{RELEASED} AND EXISTS (SELECT 1 FROM share WHERE share.result_id = result.id
                      AND share.institution_id = :viewer_institution_id AND {LIVE_SHARE})"""
         return visible(
@@ -88,7 +90,7 @@ class Result(Table):
                                     AND entry.candidate_id = :viewer_id)""",
                 Kind.VERIFIER: shared,
                 Kind.KEY: shared if viewer.has(Scope.READ_SHARES) else "false",
-                Kind.STAFF: "true" if viewer.is_board else of_centre,
+                Kind.STAFF: of_world if viewer.is_board else of_centre,
             },
         )
 

@@ -8,7 +8,7 @@ from tortoise import fields
 
 from errors import ShareExpired
 from models.base import Table
-from models.candidate import LIVE_SHARE, RELEASED, Candidate
+from models.candidate import LIVE_SHARE, OF_WORLD, RELEASED, Candidate
 from models.institution import Institution
 from models.result import Result
 from models.scope import Scope
@@ -85,6 +85,7 @@ class Share(Table):
         released is seen by the board alone: it would tell the result (R3).
         """
         of_institution = f"share.institution_id = :viewer_institution_id AND {LIVE_SHARE} AND {OF_RELEASED}"
+        of_world = f"EXISTS (SELECT 1 FROM candidate WHERE candidate.id = share.candidate_id AND {OF_WORLD})"
         return visible(
             cls,
             viewer,
@@ -92,7 +93,7 @@ class Share(Table):
                 Kind.CANDIDATE: f"share.candidate_id = :viewer_id AND share.merged_into_id IS NULL AND {OF_RELEASED}",
                 Kind.VERIFIER: of_institution,
                 Kind.KEY: of_institution if viewer.has(Scope.READ_SHARES) else "false",
-                Kind.STAFF: "true" if viewer.is_board else "false",
+                Kind.STAFF: of_world if viewer.is_board else "false",
             },
         )
 

@@ -13,6 +13,14 @@ from models.scope import Scope
 from models.viewer import Kind, Viewer, Visible, visible
 
 
+class PauseReason(Enum):
+    """Why nothing is sent to a webhook."""
+
+    BY_HAND = "BY_HAND"
+    GONE = "GONE"
+    FAILING = "FAILING"
+
+
 class Webhook(Table):
     """One address of an institution, and how far in the journal it has been told.
 
@@ -32,7 +40,11 @@ class Webhook(Table):
     xid = fields.BigIntField()
     event_id = fields.BigIntField()
     paused_at = fields.DatetimeField(null=True)  # nothing is sent until it is resumed
-    pause_reason = fields.TextField(null=True)
+    pause_reason = fields.CharEnumField(PauseReason, max_length=20, null=True, description="Why nothing is sent")
+    failures = fields.IntField(default=0, db_default=0)  # one behind the other, since the last message that was taken
+    failing_since = fields.DatetimeField(null=True)  # the first of them
+    held_until = fields.DatetimeField(null=True)  # after some of them, all that waits waits until then
+    told_at = fields.DatetimeField(null=True)  # when the Primary User was mailed about them
     deleted_at = fields.DatetimeField(null=True)
 
     class Meta:
@@ -53,6 +65,18 @@ class Webhook(Table):
         )
 
 
+class DeliveryFailure(Enum):
+    """Why a try failed: it was answered, but not with 2xx; or what `engine/outbound.py` says."""
+
+    REFUSED = "REFUSED"
+    NAME_NOT_FOUND = "NAME_NOT_FOUND"
+    ADDRESS_NOT_ALLOWED = "ADDRESS_NOT_ALLOWED"
+    NOT_CONNECTED = "NOT_CONNECTED"
+    TLS = "TLS"
+    BROKEN_OFF = "BROKEN_OFF"
+    TOO_LATE = "TOO_LATE"
+
+
 class DeliveryStatus(Enum):
     """What has become of one message to a webhook."""
 
@@ -68,7 +92,7 @@ class WebhookDelivery(Table):
         "models.Webhook", related_name="deliveries", on_delete=fields.CASCADE
     )
     webhook_id: UUID
-    xid = fields.BigIntField(null=True)  # of the journal's event; null: a test
+    xid = fields.BigIntField(null=True)  # of the journal's event; null: a test, which is tried once
     event_id = fields.BigIntField(null=True)
     kind = fields.CharField(max_length=30)
     payload: fields.Field[dict[str, Any]] = fields.JSONField()  # ids and kinds only: no personal data
@@ -76,9 +100,12 @@ class WebhookDelivery(Table):
     tries = fields.IntField(default=0, db_default=0)
     created_at = fields.DatetimeField()
     next_try_at = fields.DatetimeField(null=True)
+    give_up_at = fields.DatetimeField(null=True)  # a try that fails then is the last
     last_try_at = fields.DatetimeField(null=True)
     last_status = fields.IntField(null=True)  # of HTTP
-    last_failure = fields.TextField(null=True)
+    last_failure = fields.CharEnumField(
+        DeliveryFailure, max_length=30, null=True, description="Why the last try failed"
+    )
     last_milliseconds = fields.IntField(null=True)
 
     class Meta:

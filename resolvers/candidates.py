@@ -137,7 +137,7 @@ async def entry_with_secret(
         """SELECT entry.*, candidate.family_name, candidate.given_name, candidate.native_name,
                   candidate.date_of_birth, candidate.registered_at, candidate.closed_at
            FROM entry JOIN candidate ON candidate.id = entry.candidate_id
-           WHERE entry.id_number = :id_number AND entry.secret_hash = :secret_hash""",
+           WHERE entry.id_number = :id_number AND entry.secret_hash = :secret_hash AND candidate.sandbox_id IS NULL""",
         id_number=id_number,
         secret_hash=sealed_secret(id_number, secret),
     )

@@ -6,6 +6,7 @@ from engine import database
 from engine.database import Row
 from errors import InvalidInput, Problem
 from models.entry import Centre
+from models.sandbox import CENTRE_LETTERS
 from resolvers.rows import CENTRE_NUMBER
 
 COUNTRY = re.compile(r"[A-Z]{2}")
@@ -18,6 +19,8 @@ async def add(centre: Centre) -> None:
     ]
     if not CENTRE_NUMBER.fullmatch(centre.number):
         problems.append(Problem("number", "A centre number has up to 10 digits and capital letters."))
+    if centre.number.startswith(CENTRE_LETTERS):
+        problems.append(Problem("number", f"Numbers with {CENTRE_LETTERS} are of invented centres."))
     if not COUNTRY.fullmatch(centre.country):
         problems.append(Problem("country", "A country is two capital letters, such as JP."))
     if await Centre.exists(number=centre.number):
@@ -28,5 +31,8 @@ async def add(centre: Centre) -> None:
 
 
 async def every() -> list[Row]:
-    """All centres, by number."""
-    return await database.rows("SELECT number, name, city, country FROM centre ORDER BY number")
+    """All centres, by number; without the invented ones of sandboxes."""
+    return await database.rows(
+        "SELECT number, name, city, country FROM centre WHERE NOT starts_with(number, :invented) ORDER BY number",
+        invented=CENTRE_LETTERS,
+    )

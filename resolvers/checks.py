@@ -10,7 +10,7 @@ from engine import database
 from engine.database import Row
 from engine.limits import Rate, network
 from errors import TooManyTries
-from models.candidate import RELEASED
+from models.candidate import OF_WORLD, RELEASED
 from models.names import initials
 from models.result import Moments, Outcome, ResultStatus, status
 from models.statement import version_in
@@ -24,7 +24,7 @@ FIND = f"""
            result.revoked_at, exam.title, candidate.id AS candidate_id, candidate.given_name, candidate.family_name
     FROM result JOIN entry ON entry.id = result.entry_id JOIN exam ON exam.code = entry.exam_id
     JOIN candidate ON candidate.id = entry.candidate_id
-    WHERE result.statement_number = :number AND {RELEASED}"""
+    WHERE result.statement_number = :number AND {RELEASED} AND {OF_WORLD}"""
 
 
 class Verdict(Enum):
@@ -59,7 +59,7 @@ async def check(viewer: Viewer, number: str, token: str) -> Checked:
     await _count(viewer)
     number = written_statement_number(number)
     version = version_in(number, token.strip())
-    found = None if version is None else await database.row(FIND, number=number, viewer_at=viewer.at)
+    found = None if version is None else await _found(viewer, number)
     if version is None or found is None or version > found["version"]:
         return NOT_KNOWN
     checked = _checked(found, version, viewer)
@@ -67,6 +67,10 @@ async def check(viewer: Viewer, number: str, token: str) -> Checked:
         is_whole = checked.verdict is Verdict.GENUINE
         viewer.saw(found["candidate_id"], *((found["id"], version) if is_whole else ()))
     return checked
+
+
+async def _found(viewer: Viewer, number: str) -> Row | None:
+    return await database.row(FIND, number=number, viewer_at=viewer.at, viewer_sandbox_id=viewer.sandbox_id)
 
 
 def written_statement_number(text: str) -> str:

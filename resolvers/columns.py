@@ -37,7 +37,8 @@ RESULT_JOINS = f"JOIN entry ON entry.id = result.entry_id {ENTRY_JOINS}"
 INSTITUTION = """
     institution.id AS institution_id, institution.name AS institution_name, institution.department,
     institution.parent_id, institution.kind AS institution_kind, institution.country, institution.city,
-    institution.website, institution.timezone, institution.status AS institution_status"""
+    institution.website, institution.timezone, institution.status AS institution_status,
+    institution.sandbox_of_id IS NOT NULL AS is_sandbox"""
 
 APPLICATION = f"""
     application.id AS application_id, application.status AS application_status, application.applicant_name,

@@ -14,10 +14,11 @@ from engine import database
 from engine.database import Row
 from errors import InvalidInput, NotAllowed, Problem, ResultChangedMeanwhile, ResultNotFound, StateForbids
 from models.base import new_id, required
-from models.candidate import LIVE_SHARE
+from models.candidate import LIVE_SHARE, OF_WORLD
 from models.grades import Award
 from models.journal import EventKind, ResultChange
 from models.result import Moments, Outcome, ResultStatus, status
+from models.sandbox import certificate_number, is_invented
 from models.scores import SKILL_COLUMNS
 from models.statement_numbers import CERTIFICATE, new_number
 from models.trail import TrailAct
@@ -181,12 +182,14 @@ async def _held(viewer: Viewer, order: Order, change: Change) -> Row:
     """The result as it stands, held until the transaction ends; it is read once nobody else holds it."""
     await database.rows("SELECT id FROM result WHERE id = :id FOR NO KEY UPDATE", id=order.result_id)
     before = await database.row(
-        """SELECT result.*, entry.candidate_id, entry.exam_id, entry.exam_date, entry.candidate_number,
+        f"""SELECT result.*, entry.candidate_id, entry.exam_id, entry.exam_date, entry.candidate_number,
                   centre.number AS centre_number,
                   (SELECT json_object_agg(skill, score) FROM skill_score WHERE result_id = result.id) AS skills
            FROM result JOIN entry ON entry.id = result.entry_id JOIN centre ON centre.id = entry.centre_id
-           WHERE result.id = :id""",
+           JOIN candidate ON candidate.id = entry.candidate_id
+           WHERE result.id = :id AND {OF_WORLD}""",
         id=order.result_id,
+        viewer_sandbox_id=viewer.sandbox_id,
     )
     if before is None:
         raise ResultNotFound("There is no such result.")
@@ -247,6 +250,8 @@ async def _certificate(before: Row, row: ResultRow, worth: Award) -> str | None:
     """The number of the certificate: the one that is given, the one that it had, or a new one; none without a right."""
     if not worth.certificate:
         return None
+    if is_invented(before["statement_number"]):
+        return certificate_number(before["statement_number"])
     wanted: str = row.certificate_number or before["certificate_number"] or ""
     while not wanted or await _is_taken(wanted, before["id"]):
         if row.certificate_number:

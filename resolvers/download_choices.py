@@ -74,7 +74,7 @@ def _issued(viewer: Viewer, format: DownloadFormat) -> str:
     """SQL that is true for what can stand in such a file at all."""
     if format is not DownloadFormat.PDF:
         return "true"
-    return ISSUED if viewer.may(Scope.READ_SKILLS) else "false"
+    return ISSUED if viewer.may(Scope.READ_SKILLS) and not viewer.is_sandbox else "false"
 
 
 def _source(choice: Choice, wanted: Wanted) -> str:

@@ -16,6 +16,7 @@ import structlog
 from engine import database, feeding
 from engine.clock import Clock
 from engine.database import Row
+from engine.feeding import NotWanted
 from errors import NotPrintable, NotWritable
 from models.download import DownloadStatus
 from models.viewer import Viewer
@@ -74,8 +75,11 @@ async def _made(id: UUID, clock: Clock, is_last: bool) -> Ending:
     if download is None:
         return Ending.NOT_WANTED
     reading = Reading(download, clock)
-    with await _written(reading) as spool:
-        kept = await download_files.keep(id, spool)
+    try:
+        with await _written(reading) as spool:
+            kept = await download_files.keep(id, spool)
+    except NotWanted:
+        return Ending.NOT_WANTED
     try:
         ending = await _finish(reading, kept, is_last)
     except CannotBeMade:

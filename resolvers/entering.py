@@ -20,6 +20,7 @@ from models.base import new_id
 from models.candidate import Candidate
 from models.entry import Entry, sealed_secret
 from models.id_numbers import new_id_number, new_secret_number
+from models.sandbox import CENTRE_LETTERS
 from models.trail import TrailAct
 from models.viewer import Kind, Viewer
 from models.visit import About
@@ -122,7 +123,8 @@ class Checks:
     async def of(cls, viewer: Viewer) -> "Checks":
         """The exams, and the centres that the viewer enters candidates for: all for the board, else their own."""
         centres = await database.rows(
-            "SELECT id, number FROM centre WHERE :is_board OR id = :centre_id",
+            "SELECT id, number FROM centre WHERE :is_board AND NOT starts_with(number, :invented) OR id = :centre_id",
+            invented=CENTRE_LETTERS,
             is_board=viewer.is_board,
             centre_id=viewer.centre_id,
         )

@@ -32,7 +32,7 @@ async def by_keys(keys: Sequence[EntryKey]) -> dict[EntryKey, Row]:
            JOIN centre ON centre.number = wanted.centre
            JOIN entry ON entry.centre_id = centre.id AND entry.exam_id = wanted.exam
                 AND entry.exam_date = wanted.exam_date AND entry.candidate_number = wanted.candidate_number
-           JOIN candidate ON candidate.id = entry.candidate_id""",
+           JOIN candidate ON candidate.id = entry.candidate_id AND candidate.sandbox_id IS NULL""",
         centres=[key.centre for key in keys],
         exams=[key.exam for key in keys],
         dates=[key.exam_date for key in keys],

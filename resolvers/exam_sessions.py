@@ -7,6 +7,7 @@ from datetime import date
 
 from engine import database
 from errors import CursorNotValid
+from models.candidate import OF_REAL_ENTRY
 from models.viewer import Viewer
 from resolvers import columns
 from resolvers.pages import Page, page_of
@@ -44,13 +45,14 @@ async def page(viewer: Viewer, place: SessionPlace) -> Page | None:
     found = await database.rows(
         f"""WITH page AS (
                 SELECT DISTINCT exam_id, exam_date FROM entry
-                WHERE (exam_date, exam_id) < (:exam_date, :exam_code)
+                WHERE (exam_date, exam_id) < (:exam_date, :exam_code) AND {OF_REAL_ENTRY}
                 ORDER BY exam_date DESC, exam_id DESC LIMIT :limit)
             SELECT page.exam_date, counted.*, release.release_at, {columns.EXAM}
             FROM page CROSS JOIN LATERAL (
                 SELECT count(DISTINCT entry.centre_id) AS centres, count(*) AS entries, count(result.id) AS results
                 FROM entry LEFT JOIN result ON result.entry_id = entry.id
-                WHERE entry.exam_id = page.exam_id AND entry.exam_date = page.exam_date) AS counted
+                WHERE entry.exam_id = page.exam_id AND entry.exam_date = page.exam_date
+                AND {OF_REAL_ENTRY}) AS counted
             JOIN exam ON exam.code = page.exam_id JOIN scale ON scale.code = exam.scale_id
             LEFT JOIN release ON release.exam_id = page.exam_id AND release.exam_date = page.exam_date
             ORDER BY page.exam_date DESC, page.exam_id DESC""",

@@ -16,7 +16,7 @@ from errors import (
     TooManyTries,
 )
 from models.base import new_id, required
-from models.institution import APPROVED, Institution
+from models.institution import APPROVED, REAL, Institution
 from models.join_request import JoinRequest, JoinRequestStatus
 from models.names import shown_name
 from models.verifier import VerifierRole
@@ -47,7 +47,8 @@ async def ask(viewer: Viewer, institution_id: UUID, form: NewUser) -> None:
     is_wanted = await _is_wanted(institution_id, form.email, viewer.at)
     async with database.transaction():
         institution = await database.row(
-            f"SELECT institution.* FROM institution WHERE id = :id AND {APPROVED} FOR SHARE", id=institution_id
+            f"SELECT institution.* FROM institution WHERE id = :id AND {APPROVED} AND {REAL} FOR SHARE",
+            id=institution_id,
         )
         if institution is None:
             raise InstitutionNotFound

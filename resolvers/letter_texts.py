@@ -7,7 +7,7 @@ from uuid import UUID
 
 from engine.database import Row
 from mailers import letters
-from mailers.letters import Account, Corrections, Envelope, Mail, News, Period
+from mailers.letters import Account, Corrections, Envelope, Key, Mail, News, Period
 from models.application import application_token
 from models.invitation import invitation_token
 from models.session import email_change_token, reset_token, verifier_link_token
@@ -101,6 +101,31 @@ def _institution_reinstated(envelope: Envelope, facts: Facts, public_url: str) -
     return letters.institution_reinstated(envelope, facts["institution"], f"{public_url}/inbox")
 
 
+def _key_created(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.key_created(envelope, _key(facts), f"{public_url}/organisation")
+
+
+def _key_revoked(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.key_revoked(envelope, _key(facts), f"{public_url}/organisation")
+
+
+def _key_ends(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.key_ends(envelope, _key(facts), f"{public_url}/organisation")
+
+
+def _key(facts: Facts) -> Key:
+    return Key(facts["institution"], facts["key"], facts["prefix"], datetime.fromisoformat(facts["expires_at"]))
+
+
+def _webhook_failing(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    since = datetime.fromisoformat(facts["since"])
+    return letters.webhook_failing(envelope, facts["institution"], facts["host"], since, f"{public_url}/inbox")
+
+
+def _webhook_paused(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
+    return letters.webhook_paused(envelope, facts["institution"], facts["host"], facts["reason"], f"{public_url}/inbox")
+
+
 def _account_closed(envelope: Envelope, facts: Facts, public_url: str) -> Mail:
     return letters.account_closed(envelope)
 
@@ -161,6 +186,11 @@ KINDS: dict[str, Compose] = {
     "join_refused": _join_refused,
     "institution_suspended": _institution_suspended,
     "institution_reinstated": _institution_reinstated,
+    "key_created": _key_created,
+    "key_revoked": _key_revoked,
+    "key_ends": _key_ends,
+    "webhook_failing": _webhook_failing,
+    "webhook_paused": _webhook_paused,
     "account_closed": _account_closed,
     "password_changed": _password_changed,
     "login_locked": _login_locked,

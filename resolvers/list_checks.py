@@ -31,11 +31,12 @@ from models.grades import shown_score
 from models.list_check import ListCheck, ListCheckStatus
 from models.names import full_name
 from models.result import Moments, Outcome, ResultStatus, status
+from models.scope import Scope
 from models.terms import is_one_plain_line
 from models.verifier import VerifierRole, VerifierStatus
 from models.viewer import Kind, Viewer
 from models.visit import Visit
-from resolvers import files, list_files, verifying
+from resolvers import files, key_viewers, list_files, verifying
 from resolvers.files import File, Link
 from resolvers.list_files import Listed
 from resolvers.pages import Page, Place, page_of
@@ -57,18 +58,19 @@ LISTS = Rate("lists of institution", most=20, window=timedelta(days=1))
 OPEN = (ListCheckStatus.QUEUED.value, ListCheckStatus.RUNNING.value)
 
 COLUMNS = """
-    list_check.id AS list_check_id, list_check.institution_id, list_check.verifier_id, list_check.status AS list_status,
-    list_check.purpose, list_check.file_name, list_check.format, list_check.rows, list_check.done,
-    list_check.asked_at, list_check.ready_at, list_check.paused_until, list_check.failure"""
+    list_check.id AS list_check_id, list_check.institution_id, list_check.verifier_id, list_check.key_id,
+    list_check.status AS list_status, list_check.purpose, list_check.file_name, list_check.format, list_check.rows,
+    list_check.done, list_check.asked_at, list_check.ready_at, list_check.paused_until, list_check.failure"""
 SOURCE = Source(ListCheck, f"SELECT {COLUMNS} FROM list_check", "list_check.id", "list_check_id")
 by_ids = SOURCE.by_ids
 
 NO_USER = "The user who handed in the list can no longer log in."
+NO_KEY = "The key that handed in the list is good no more."
 NO_RIGHT = "The user who handed in the list may not check results any more."
 NO_INSTITUTION = "The institution's account is not open."
 LOST = "The file was lost. Hand it in again."
 TOO_LONG = "The list could not be worked through within 30 days. Hand it in again."
-FAILURES = (NO_USER, NO_RIGHT, NO_INSTITUTION, LOST, TOO_LONG)
+FAILURES = (NO_USER, NO_KEY, NO_RIGHT, NO_INSTITUTION, LOST, TOO_LONG)
 
 RESULT_HEADINGS = {
     "en": ("Verdict", "Name", "Qualification", "Result", "Overall score", "Note", "Checked at (UTC)"),
@@ -96,7 +98,7 @@ async def address_for(viewer: Viewer, purpose: str, file_name: str) -> Awaited:
 
     Raises NotLoggedIn, NotAllowed, InvalidInput or TooManyTries.
     """
-    viewer.must_be_officer()
+    viewer.must_act(Scope.VERIFY)
     purpose = verifying.checked_purpose(viewer, purpose)
     name = PurePath(file_name.replace("\\", "/")).name.strip()
     if len(name) > LONGEST_NAME or not is_one_plain_line(name):
@@ -111,7 +113,7 @@ async def address_for(viewer: Viewer, purpose: str, file_name: str) -> Awaited:
 async def is_awaited(viewer: Viewer, id: UUID) -> bool:
     """Whether this viewer may still send the file of this list."""
     with suppress(Refusal):
-        viewer.must_be_officer()
+        viewer.must_act(Scope.VERIFY)
         return not await database.rows("SELECT 1 FROM list_check WHERE id = :id", id=id)
     return False
 
@@ -127,13 +129,14 @@ async def take(viewer: Viewer, id: UUID, detail: str, raw: bytes) -> int | None:
     purpose, name = orjson.loads(detail)
     async with database.transaction():
         new = await database.rows(
-            """INSERT INTO list_check (id, institution_id, verifier_id, status, purpose, address, request_id, file_name,
-                                       format, rows, done, asked_at)
-               VALUES (:id, :institution_id, :verifier_id, 'QUEUED', :purpose, :address, :request_id, :name, :format,
-                       :rows, 0, :now) ON CONFLICT (id) DO NOTHING RETURNING id""",
+            """INSERT INTO list_check (id, institution_id, verifier_id, key_id, status, purpose, address, request_id,
+                                       file_name, format, rows, done, asked_at)
+               VALUES (:id, :institution_id, :verifier_id, :key_id, 'QUEUED', :purpose, :address, :request_id,
+                       :name, :format, :rows, 0, :now) ON CONFLICT (id) DO NOTHING RETURNING id""",
             id=id,
             institution_id=viewer.institution_id,
-            verifier_id=viewer.id,
+            verifier_id=None if viewer.kind is Kind.KEY else viewer.id,
+            key_id=viewer.id if viewer.kind is Kind.KEY else None,
             purpose=purpose,
             address=viewer.address,
             request_id=viewer.visit.request_id,
@@ -207,6 +210,8 @@ async def _kept(id: UUID) -> Listed:
 
 async def _viewer(row: Row, now: datetime) -> Viewer:
     """Who handed the list in, as they stand at this moment. Raises CannotGoOn."""
+    if row["key_id"] is not None:
+        return await _program(row, now)
     user = await database.row(
         """SELECT verifier_user.status, verifier_user.is_primary, verifier_user.role, verifier_user.language,
                   verifier_user.institution_id, institution.status AS institution_status
@@ -232,6 +237,14 @@ async def _viewer(row: Row, now: datetime) -> Viewer:
         language=user["language"],
         visit=Visit(PATH, row["request_id"]),
     )
+
+
+async def _program(row: Row, now: datetime) -> Viewer:
+    """The program that handed the list in, as its key stands at this moment. Raises CannotGoOn."""
+    viewer = await key_viewers.viewer_of_key(row["key_id"], now, row["address"])
+    if viewer.institution_id != row["institution_id"] or not viewer.has(Scope.VERIFY):
+        raise CannotGoOn(NO_KEY)
+    return replace(viewer, visit=Visit(PATH, row["request_id"]))
 
 
 async def _admit(viewer: Viewer, id: UUID) -> None:
@@ -370,7 +383,7 @@ async def file(viewer: Viewer, id: UUID, _detail: str) -> File | None:
 async def _ready(viewer: Viewer, id: UUID) -> Row | None:
     """The list, if this viewer may have its result at this moment."""
     with suppress(Refusal):
-        viewer.must_be_officer()
+        viewer.must_act(Scope.VERIFY)
         row = (await by_ids(viewer, [id])).get(id)
         return row if row is not None and has_result(row, viewer.at) else None
     return None
@@ -391,7 +404,7 @@ def has_result(row: Row, now: datetime) -> bool:
 def link(viewer: Viewer, row: Row) -> Link | None:
     """Where the viewer's session fetches the result for 15 minutes; None if there is none, or none for this viewer."""
     is_reader = viewer.is_reader and not viewer.is_primary
-    if viewer.kind is not Kind.VERIFIER or is_reader or viewer.session_id is None or not has_result(row, viewer.at):
+    if not viewer.reads(Scope.VERIFY) or is_reader or viewer.session_id is None or not has_result(row, viewer.at):
         return None
     return files.link(viewer, CHECKED, row["list_check_id"])
 

@@ -15,6 +15,7 @@ from models.base import new_id
 from models.exam import GradeBand
 from models.grades import Award, award, award_in_words, scale_of_exam
 from models.result import Outcome
+from models.sandbox import PREFIX, is_invented
 from models.scores import SKILL_COLUMNS, overall_of, score_problem
 from models.statement_numbers import CERTIFICATE, STATEMENT, new_number
 from models.trail import TrailAct
@@ -185,6 +186,8 @@ def _number(cells: Cells, column: str) -> str:
     text = cells.code(column).upper()
     if text and not NUMBER.fullmatch(text):
         cells.wrong(column, "A number has up to 20 digits, capital letters and hyphens.")
+    elif is_invented(text):
+        cells.wrong(column, f"No number begins with {PREFIX}: those are of sandboxes.")
     return text
 
 

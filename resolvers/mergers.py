@@ -17,7 +17,7 @@ from models.names import shown_name
 from models.trail import TrailAct
 from models.viewer import Viewer
 from models.visit import About
-from resolvers import institutions, journal, shares, trail
+from resolvers import api_keys, institutions, journal, shares, trail
 from resolvers.applications import checked_reason, must_be_board
 
 AT_ONCE = 500  # shares that one entry of the trail names
@@ -56,6 +56,7 @@ async def merge(viewer: Viewer, duplicate_id: UUID, into_id: UUID, reason: str) 
         moved = await _move_shares(viewer, duplicate_id, into_id, reason)
         users = await _move_users(duplicate_id, into_id, viewer.at)
         await _move_rest(viewer, duplicate_id, into_id)
+        await api_keys.end_of_merged(duplicate_id, into_id, viewer.at)
         await _rename(duplicate, kept)
         log.info("institution.merged", duplicate=str(duplicate_id), into=str(into_id), staff=str(viewer.id), why=reason)
         return Merged(await _row(viewer, into_id), moved, doubles, users)
@@ -173,6 +174,7 @@ REST = (
        WHERE share.id = download_row.share_id AND share.merged_into_id IS NOT NULL
        AND share.institution_id = :duplicate_id""",
     "UPDATE list_check SET institution_id = :into_id WHERE institution_id = :duplicate_id",
+    "UPDATE webhook SET institution_id = :into_id WHERE institution_id = :duplicate_id",
     """UPDATE download_template SET institution_id = :into_id, name = CASE WHEN EXISTS (
            SELECT 1 FROM download_template AS own
            WHERE own.institution_id = :into_id AND lower(own.name) = lower(download_template.name))

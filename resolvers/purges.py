@@ -16,6 +16,8 @@ KEPT_DAYS = {
     "application": 30,  # whose applicant never confirmed the address
     "letter": 90,  # after it was sent or refused; a parked one waits for staff
     "last letter": 30,  # to the address of a closed account, if it was parked
+    "webhook_delivery": 30,  # a message to a webhook, after it was taken or given up
+    "webhook": 30,  # after it was deleted
     "tries": 2,  # after the window of a rate; wrong tries that count for ever stay
     "look-ups": 2,  # wrong ones of one number, after the last; they lock it for a day
     "jobs": 7,  # what pgqueuer logs of them
@@ -36,6 +38,10 @@ PURGES = {
         SELECT id FROM letter WHERE NOT ({WAITING}) AND parked_at IS NULL
         AND coalesce(sent_at, refused_at) < :before LIMIT {MOST_AT_ONCE})""",
     "last letter": f"DELETE FROM letter WHERE kind = '{LAST}' AND written_at < :before",
+    "webhook_delivery": f"""DELETE FROM webhook_delivery WHERE id IN (
+        SELECT id FROM webhook_delivery WHERE status <> 'WAITING'
+        AND coalesce(last_try_at, created_at) < :before LIMIT {MOST_AT_ONCE})""",
+    "webhook": "DELETE FROM webhook WHERE deleted_at < :before",
     "tries": "DELETE FROM rate_window WHERE window_started_at < :before",
     "look-ups": f"""DELETE FROM wrong_tries WHERE id IN (
         SELECT id FROM wrong_tries WHERE kind = '{DATES.kind}' AND last_at < :before LIMIT {MOST_AT_ONCE})""",

@@ -13,6 +13,7 @@ from engine.clock import Clock
 from engine.database import Row
 from errors import AlreadyReleased, InvalidInput, NotAllowed, Problem
 from models.base import new_id
+from models.candidate import OF_REAL_ENTRY
 from models.journal import ResultChange
 from models.viewer import Kind, Viewer
 from resolvers import exams, letters, result_changes
@@ -109,10 +110,10 @@ async def _note(staff_id: UUID, exam_code: str, exam_date: date, release_at: dat
 async def _move(exam_code: str, exam_date: date, release_at: datetime | None, now: datetime) -> int:
     """Write the moment on all results of the session that are not released yet; tells on how many."""
     moved: int = await database.value(
-        """WITH moved AS (
+        f"""WITH moved AS (
                UPDATE result SET released_at = :release_at FROM entry
                WHERE entry.id = result.entry_id AND entry.exam_id = :exam AND entry.exam_date = :date
-               AND (result.released_at IS NULL OR result.released_at > :now) RETURNING 1)
+               AND (result.released_at IS NULL OR result.released_at > :now) AND {OF_REAL_ENTRY} RETURNING 1)
            SELECT count(*) FROM moved""",
         exam=exam_code,
         date=exam_date,
@@ -127,9 +128,10 @@ async def ahead(viewer: Viewer) -> list[Row] | None:
     if not viewer.is_board:
         return None
     return await database.rows(
-        """SELECT exam_id AS exam_code, exam_date, release_at, (
+        f"""SELECT exam_id AS exam_code, exam_date, release_at, (
                   SELECT count(*) FROM result JOIN entry ON entry.id = result.entry_id
-                  WHERE entry.exam_id = release.exam_id AND entry.exam_date = release.exam_date) AS results
+                  WHERE entry.exam_id = release.exam_id AND entry.exam_date = release.exam_date
+                  AND {OF_REAL_ENTRY}) AS results
            FROM release WHERE release_at > :now ORDER BY release_at, exam_id, exam_date""",
         now=viewer.at,
     )

@@ -11,6 +11,7 @@ from models.grades import has_certificates, shown_score
 from models.names import full_name
 from models.result import Moments, Outcome, Result, ResultStatus, status
 from models.result_notices import NOTICES, codes_for
+from models.sandbox import is_invented
 from models.scope import Scope
 from models.statement import check_address
 from models.trail import TrailAct
@@ -70,6 +71,8 @@ def is_issued(row: Row, viewer: Viewer) -> bool:
 
     Of an institution's users, those who may read and nothing else take no files away; a key needs scopes for all of it.
     """
+    if is_invented(row["statement_number"]):
+        return False
     is_shared_whole = row["allows_downloads"] and row["includes_skills"]
     if viewer.kind in (Kind.VERIFIER, Kind.KEY) and not (is_shared_whole and viewer.may_more_than_read):
         return False

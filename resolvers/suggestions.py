@@ -38,7 +38,8 @@ def _best(kind: str, condition: str) -> str:
         FROM (SELECT institution_id, searched, length(searched) AS length FROM institution_name WHERE {condition}
               ORDER BY length(searched), searched, institution_id) AS one
         CROSS JOIN LATERAL (
-            SELECT FROM institution WHERE id = one.institution_id AND status = 'APPROVED' LIMIT 1) AS approved
+            SELECT FROM institution WHERE id = one.institution_id AND status = 'APPROVED' AND sandbox_of_id IS NULL
+            LIMIT 1) AS approved
         ORDER BY one.length, one.searched, one.institution_id LIMIT {MOST_NAMES}"""
 
 

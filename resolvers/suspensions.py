@@ -1,7 +1,7 @@
 """Suspending an institution's account, and taking that back (O3).
 
 What an institution sees, and by what it is found and sent to, hangs on one rule, `models.institution.APPROVED`: users,
-links, files and streams ask it, and keys and webhooks will. Nothing is deleted: shares, users and the places of cursors
+links, files, streams, keys and webhooks ask it. Nothing is deleted: shares, users and the places of cursors
 are there again afterwards, and the journal goes on meanwhile.
 """
 

@@ -18,7 +18,7 @@ from engine import database
 from engine.database import Row
 from engine.limits import Attempt, Lock, Rate, count_all, give_back_all, network, right, take_all
 from errors import InvalidInput, Problem, Sentence, TooManyTries
-from models.candidate import RELEASED
+from models.candidate import OF_WORLD, RELEASED
 from models.entry import ID_NUMBER, SECRET_NUMBER, sealed_secret, written_id_number, written_secret_number
 from models.result import Moments, Outcome, ResultStatus, status
 from models.scope import Scope
@@ -202,7 +202,15 @@ def _subjects(viewer: Viewer, rates: Mapping[str, Rate]) -> list[tuple[Rate, str
         "ADDRESS": network(viewer.address),
         "SERVICE": "all",
     }
-    return [(rates[name], subject) for name, subject in subjects.items()]
+    return [(rates[name], counted(viewer, subject)) for name, subject in subjects.items()]
+
+
+def counted(viewer: Viewer, subject: str) -> str:
+    """What is counted: of a sandbox apart, so that whoever tries things out there locks no real number, and no office.
+
+    The numbers of a sandbox begin with its id, by which they are forgotten when it is made anew.
+    """
+    return f"{viewer.sandbox_id} {subject}" if viewer.is_sandbox else subject
 
 
 async def admit(viewer: Viewer, rows: int) -> None:
@@ -258,9 +266,10 @@ async def _taken(viewer: Viewer, pairs: Sequence[Pair]) -> dict[Key, Attempt | N
             if key[0] is numbers:
                 proofs.setdefault(key[1], []).append(key)
         if proofs:
-            attempts = await take_all(lock, {number: len(each) for number, each in proofs.items()}, viewer.at)
+            counts = {counted(viewer, number): len(each) for number, each in proofs.items()}
+            attempts = await take_all(lock, counts, viewer.at)
             for number, each in proofs.items():
-                attempt = attempts[number]
+                attempt = attempts[counted(viewer, number)]
                 taken |= {key: None if place < attempt.allowed else attempt for place, key in enumerate(each)}
     return taken
 
@@ -274,7 +283,7 @@ NEIGHBOURS = {
                 (SELECT statement_number FROM result ORDER BY 1 LIMIT 1)) AS neighbour
             FROM unnest(:numbers::text[]) AS number)
         SELECT wanted.number, wanted.neighbour, result.id AS result_id, {RELEASED} AS is_released,
-               candidate.date_of_birth::text AS proof
+               {OF_WORLD} AS is_of_world, candidate.date_of_birth::text AS proof
         FROM wanted JOIN result ON result.statement_number = wanted.neighbour
         JOIN entry ON entry.id = result.entry_id JOIN candidate ON candidate.id = entry.candidate_id""",
     Numbers.ENTRY: f"""
@@ -284,8 +293,9 @@ NEIGHBOURS = {
                 (SELECT id_number FROM entry ORDER BY 1 LIMIT 1)) AS neighbour
             FROM unnest(:numbers::text[]) AS number)
         SELECT wanted.number, wanted.neighbour, result.id AS result_id, {RELEASED} AS is_released,
-               entry.secret_hash AS proof
+               {OF_WORLD} AS is_of_world, entry.secret_hash AS proof
         FROM wanted JOIN entry ON entry.id_number = wanted.neighbour
+        JOIN candidate ON candidate.id = entry.candidate_id
         LEFT JOIN result ON result.entry_id = entry.id""",
 }
 
@@ -297,15 +307,17 @@ async def _matched(viewer: Viewer, keys: Iterable[Key]) -> dict[Key, UUID]:
         wanted = [key for key in keys if key[0] is numbers]
         if wanted:
             names = sorted({number for _, number, _ in wanted})
-            found = await database.rows(NEIGHBOURS[numbers], numbers=names, viewer_at=viewer.at)
+            at = {"viewer_at": viewer.at, "viewer_sandbox_id": viewer.sandbox_id}
+            found = await database.rows(NEIGHBOURS[numbers], numbers=names, **at)
             neighbours = {row["number"]: row for row in found}
             proved = {key: neighbours[key[1]] for key in wanted if key[1] in neighbours}
-            proved = {key: row for key, row in proved.items() if _is_proved(key, row)}
+            proved = {key: row for key, row in proved.items() if _is_proved(key, row) & row["is_of_world"]}
             told = {key: row["result_id"] for key, row in proved.items() if row["is_released"]}
             # Whoever has the right Secret Number too early does not lock its candidate out; but that a statement is
             # there before its release is not told by a count either.
             good = proved if numbers is Numbers.ENTRY else told
-            await right(lock, [number for _, number, _ in good], among=names)
+            among = [counted(viewer, name) for name in names]
+            await right(lock, [counted(viewer, number) for _, number, _ in good], among=among)
             matched |= told
     return matched
 

@@ -16,6 +16,8 @@ from schema.closing import ClosingMutation
 from schema.context import Info
 from schema.correction import CorrectionMutation
 from schema.details import DetailsMutation
+from schema.download import DownloadQuery
+from schema.download_order import DownloadMutation, DownloadSubscription
 from schema.entering import EnteringMutation
 from schema.entities import ENTITIES, NodeQuery
 from schema.exam import ExamQuery
@@ -26,6 +28,7 @@ from schema.institution import InstitutionQuery
 from schema.institution_change import InstitutionMutation
 from schema.invitation import InvitationMutation, InvitationQuery
 from schema.join_request import JoinRequestMutation
+from schema.key import KeyMutation
 from schema.letter import LetterMutation
 from schema.list_check import ListCheckMutation, ListCheckQuery
 from schema.loading import LoadingMutation
@@ -35,13 +38,16 @@ from schema.refusals import TYPES, handlers
 from schema.release import ReleaseMutation
 from schema.result import ResultQuery
 from schema.result_change import ResultChangeSubscription
+from schema.sandbox import SandboxMutation, SandboxQuery
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
 from schema.staff import StaffQuery
 from schema.suspension import SuspensionMutation
+from schema.template import TemplateMutation, TemplateQuery
 from schema.user import UserMutation
 from schema.verifier import OrganisationMutation, OrganisationQuery
 from schema.verifying import VerifyingQuery
+from schema.webhook import WebhookMutation
 from schema.withdrawal import WithdrawalMutation, WithdrawalQuery
 
 FEDERATION_VERSION: Final = "2.9"  # the newest that gateways and composers in use all know
@@ -75,6 +81,9 @@ class Query(
     CheckQuery,
     VerifyingQuery,
     ListCheckQuery,
+    SandboxQuery,
+    TemplateQuery,
+    DownloadQuery,
     ChangeQuery,
     NodeQuery,
 ):
@@ -95,6 +104,7 @@ class Mutation(
     OrganisationMutation,
     UserMutation,
     JoinRequestMutation,
+    KeyMutation,
     SuspensionMutation,
     ApplicationMutation,
     InstitutionMutation,
@@ -106,12 +116,16 @@ class Mutation(
     CorrectionMutation,
     PhotoMutation,
     ListCheckMutation,
+    SandboxMutation,
+    WebhookMutation,
+    TemplateMutation,
+    DownloadMutation,
 ):
     pass
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(ShareSubscription, ResultChangeSubscription):
+class Subscription(ShareSubscription, ResultChangeSubscription, DownloadSubscription):
     pass
 
 

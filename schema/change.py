@@ -2,18 +2,21 @@
 
 from datetime import datetime
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from engine.events import Cursor
 from models.viewer import Viewer
 from resolvers import changes, journal
+from schema import share
 from schema.context import Info
 from schema.costs import CHANGES
 from schema.ids import global_id
 from schema.pages import bad_input, journal_place
-from schema.share import Share
+
+if TYPE_CHECKING:
+    from schema.share import Share
 
 
 @strawberry.enum(description="What happened to a share, or to a result that the institution holds.")
@@ -42,7 +45,7 @@ class ChangeEvent:
     cursor: str = strawberry.field(description="The place behind it, for `after`; unique, the same for every reader.")
     kind: ChangeKind = strawberry.field(description="What happened.")
     happened_at: datetime = strawberry.field(description="When, UTC.")
-    share: Share | None = strawberry.field(
+    share: Annotated["Share", strawberry.lazy("schema.share")] | None = strawberry.field(
         description="The share as it is now, not as it was then. Null where it may no longer be seen, withdrawn or "
         "expired, and where a result changed that the institution holds without a share."
     )
@@ -62,7 +65,7 @@ class ChangeEvent:
             cursor=journal.cursor_text(change.cursor),
             kind=ChangeKind[change.kind.name],
             happened_at=event["happened_at"],
-            share=None if change.share is None else Share.of(change.share, viewer),
+            share=None if change.share is None else share.Share.of(change.share, viewer),
             share_id=global_id("Share", event["share_id"]) if event["share_id"] else None,
             result_id=global_id("Result", event["result_id"]) if event["result_id"] else None,
             result_version=event["result_version"],

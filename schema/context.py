@@ -11,6 +11,7 @@ from engine.events import Bookmark, Cursor, Hub
 from engine.pace import Pace
 from models.viewer import Viewer
 from resolvers import trail
+from resolvers.download_progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
 from schema.loaders import Loaders
@@ -40,6 +41,7 @@ class Context:
     clock: Clock
     hub: Hub[JournalEvent]
     result_hub: Hub[ResultEvent]
+    download_hub: Hub[Progress]
     searches: Pace
     request_id: str = ""
     production: bool = False

@@ -10,9 +10,10 @@ HASHING = Cost(weight=100)  # a password is hashed: 50 ms of one core
 HASHING_TWICE = Cost(weight=200)
 SEARCH = Cost(weight=10)
 BULK = Cost(weight=500)  # up to 500 rows are checked and written
+SENDING = Cost(weight=100)  # to a stranger, who takes seconds to answer
 COUNTED = Cost(weight=10)  # each is counted in the database, against a limit
 COUNT = Cost(weight=10)  # rows are counted, not read
-SIZED_FIELDS = ("edges",)
+SIZED_FIELDS = ("edges", "nodes")
 PAGE = ListSize(
     slicing_arguments=["first"], sized_fields=["edges"], assumed_size=50, require_one_slicing_argument=False
 )

@@ -37,7 +37,14 @@ class Document:
 
 def document(text: str) -> Document:
     """The parsed document; raises GraphQLError, coded, when there is none in the text."""
+    if (known := _known.get(text)) is not None:
+        return known
     return _kept(text) if len(text) <= KEPT_TEXT else _kept_shortly(text)
+
+
+def keep(text: str) -> Document:
+    """The parsed document, from now on for ever: whatever strangers send, known clients' are not parsed again."""
+    return _known.setdefault(text, _parsed(text))
 
 
 def _parsed(text: str) -> Document:
@@ -50,6 +57,7 @@ def _parsed(text: str) -> Document:
         raise GraphQLError("The document is nested too deeply.", extensions={"code": "GRAPHQL_PARSE_FAILED"}) from None
 
 
+_known: dict[str, Document] = {}
 _kept = lru_cache(maxsize=500)(_parsed)
 _kept_shortly = lru_cache(maxsize=8)(_parsed)  # one operation asks for its document three times
 

@@ -15,12 +15,14 @@ from schema.application import AccountApplication
 from schema.arguments import Id
 from schema.candidate import Candidate
 from schema.context import Info
+from schema.download import Download
 from schema.entry import Entry
 from schema.exam import Exam
 from schema.ids import parts
 from schema.institution import Institution
 from schema.invitation import Invitation
 from schema.join_request import JoinRequest
+from schema.key import ApiKey
 from schema.letter import Letter
 from schema.list_check import ListCheck
 from schema.node import Node
@@ -29,10 +31,13 @@ from schema.result import Result
 from schema.share import Share
 from schema.template import DownloadTemplate
 from schema.verifier import VerifierUser
+from schema.webhook import Webhook
 
 ENTITIES: dict[str, Any] = {
     "AccountApplication": AccountApplication,
+    "ApiKey": ApiKey,
     "Candidate": Candidate,
+    "Download": Download,
     "DownloadTemplate": DownloadTemplate,
     "Entry": Entry,
     "Exam": Exam,
@@ -44,6 +49,7 @@ ENTITIES: dict[str, Any] = {
     "Result": Result,
     "Share": Share,
     "VerifierUser": VerifierUser,
+    "Webhook": Webhook,
 }
 MOST_REPRESENTATIONS = 1000
 

@@ -63,6 +63,7 @@ class Institution(Node):
     city: str = strawberry.field(description="City.")
     website: str = strawberry.field(description="Address of its site.")
     timezone: str = strawberry.field(description="IANA name of its time zone.")
+    is_sandbox: bool = strawberry.field(description="Whether it is a sandbox, where everything is invented.")
     key: strawberry.Private[UUID]
     parent_key: strawberry.Private[UUID | None]
 
@@ -79,6 +80,7 @@ class Institution(Node):
             city=row["city"],
             website=row["website"],
             timezone=row["timezone"],
+            is_sandbox=row["is_sandbox"],
             key=row["institution_id"],
             parent_key=row["parent_id"],
         )

@@ -14,7 +14,7 @@ from models.viewer import Viewer
 from resolvers import list_checks
 from resolvers.list_files import MOST_ROWS
 from resolvers.pages import Page, cursor_of
-from schema import verifier
+from schema import key, verifier
 from schema.arguments import Id, Input
 from schema.context import Info
 from schema.costs import COUNTED
@@ -25,6 +25,7 @@ from schema.pages import PageInfo, page_info
 from schema.refusals import InvalidInput, NotAllowed, NotLoggedIn, TooManyTries
 
 if TYPE_CHECKING:
+    from schema.key import ApiKey
     from schema.verifier import VerifierUser
 
 
@@ -39,8 +40,8 @@ class ListCheckStatus(Enum):
 
 @strawberry.federation.type(
     keys=["id"],
-    description="A list of people to verify that was handed in as a file. Seen by the users of its institution and, "
-    "without its result, by the board's staff.",
+    description="A list of people to verify that was handed in as a file. Seen by the users of its institution, "
+    "by keys of it that look up, and, without its result, by the board's staff.",
 )
 class ListCheck(Node):
     status: ListCheckStatus = strawberry.field(description="How far it has come.")
@@ -60,7 +61,8 @@ class ListCheck(Node):
         "is ready, after 30 days, and for users who may only read."
     )
     cursor: strawberry.Private[str]
-    verifier_key: strawberry.Private[UUID]
+    verifier_key: strawberry.Private[UUID | None]
+    api_key: strawberry.Private[UUID | None]
 
     @classmethod
     def of(cls, row: Row, viewer: Viewer) -> "ListCheck":
@@ -80,6 +82,7 @@ class ListCheck(Node):
             file=None if link is None else FileLink.of(link),
             cursor=cursor_of(row["asked_at"], row["list_check_id"]),
             verifier_key=row["verifier_id"],
+            api_key=row["key_id"],
         )
 
     @classmethod
@@ -89,10 +92,15 @@ class ListCheck(Node):
         row = await info.context.loaders.list_check.load(key) if key else None
         return None if row is None else cls.of(row, info.context.viewer)
 
-    @strawberry.field(description="Who handed it in.")
+    @strawberry.field(description="The user who handed it in, if it was one and the viewer may see them.")
     async def verifier(self, info: Info) -> Annotated["VerifierUser", strawberry.lazy("schema.verifier")] | None:
-        row = await info.context.loaders.verifier.load(self.verifier_key)
+        row = await info.context.loaders.verifier.load(self.verifier_key) if self.verifier_key else None
         return None if row is None else verifier.VerifierUser.of(row)
+
+    @strawberry.field(description="The key by which a program handed it in, if the viewer may see it.")
+    async def key(self, info: Info) -> Annotated["ApiKey", strawberry.lazy("schema.key")] | None:
+        row = await info.context.loaders.api_key.load(self.api_key) if self.api_key else None
+        return None if row is None else key.ApiKey.of(row, info.context.viewer)
 
 
 @strawberry.type(description="One list of several.")
@@ -156,11 +164,11 @@ class ListCheckQuery:
 @strawberry.type
 class ListCheckMutation:
     @strawberry.mutation(
-        description="As a user of an institution who may check results: ask where to send a list. CSV (UTF-8, UTF-16 "
-        "or Shift_JIS; comma, semicolon or tab) or XLSX, with headings in any order: Statement number and Date of "
-        "birth, and Version if you like, or ID Number and Secret Number; in English or Japanese. Other columns come "
-        "back as they are. Every row counts as a look-up; where a limit is reached, the list waits and goes on. 20 "
-        "lists a day for an institution.",
+        description="As a user of an institution who may check results, or by a key that looks up: ask where to "
+        "send a list. CSV (UTF-8, UTF-16 or Shift_JIS; comma, semicolon or tab) or XLSX, with headings in any order: "
+        "Statement number and Date of birth, and Version if you like, or ID Number and Secret Number; in English or "
+        "Japanese. Other columns come back as they are. Every row counts as a look-up; where a limit is reached, the "
+        "list waits and goes on. 20 lists a day for an institution.",
         directives=[COUNTED],
     )
     async def check_list(self, info: Info, input: Input[CheckListInput]) -> CheckListPayload:

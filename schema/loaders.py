@@ -10,10 +10,12 @@ from strawberry.dataloader import DataLoader
 from engine.database import Row
 from models.viewer import Viewer
 from resolvers import (
+    api_keys,
     applications,
     candidates,
     corrections,
     details,
+    download_history,
     entries,
     exams,
     flags,
@@ -28,6 +30,7 @@ from resolvers import (
     shares,
     templates,
     verifiers,
+    webhooks,
 )
 from resolvers.pages import Page, Place
 
@@ -133,6 +136,26 @@ class Loaders:
         return self._rows(list_checks.by_ids)
 
     @cached_property
+    def api_key(self) -> DataLoader[UUID, Row | None]:
+        """Keys of institutions' programs by id."""
+        return self._rows(api_keys.by_ids)
+
+    @cached_property
+    def download(self) -> DataLoader[UUID, Row | None]:
+        """Downloads by id."""
+        return self._rows(download_history.by_ids)
+
+    @cached_property
+    def standing_of_download(self) -> DataLoader[UUID, download_history.Standing | None]:
+        """Whether the file of a download is out of date, or holds what was withdrawn."""
+        return self._rows(download_history.standings)
+
+    @cached_property
+    def share_of_download(self) -> DataLoader[tuple[UUID, int], Row | None]:
+        """Shares by the id of a download and their place in it."""
+        return self._rows(download_history.shares_at)
+
+    @cached_property
     def verifier(self) -> DataLoader[UUID, Row | None]:
         """Users of institutions by id."""
         return self._rows(verifiers.by_ids)
@@ -186,6 +209,16 @@ class Loaders:
     def shares_of_result(self) -> DataLoader[SharesKey, Page]:
         """A page of a result's shares, newest first."""
         return self._pages(shares.of_results)
+
+    @cached_property
+    def webhook(self) -> DataLoader[UUID, Row | None]:
+        """Webhooks by id."""
+        return self._rows(webhooks.by_ids)
+
+    @cached_property
+    def deliveries_of_webhook(self) -> DataLoader[SharesKey, Page]:
+        """A page of a webhook's messages, newest first."""
+        return self._pages(webhooks.deliveries_of)
 
     def _pages(self, read: ReadPages) -> DataLoader[SharesKey, Page]:
         """One statement per different place; a document rarely asks for more than one."""

@@ -188,6 +188,11 @@ class UserNotFound(Refusal):
     pass
 
 
+@refuses(errors.KeyNotFound, "The viewer's organisation has no such key.")
+class KeyNotFound(Refusal):
+    pass
+
+
 @refuses(errors.PrimaryStays, "The Primary User stays until the role is handed over: there is always exactly one.")
 class PrimaryStays(Refusal):
     pass
@@ -237,6 +242,37 @@ class StateForbids(Refusal):
 
 @refuses(errors.EntryClaimed, "Its candidate has registered with it: a lost password is reset instead.")
 class EntryClaimed(Refusal):
+    pass
+
+
+@refuses(errors.DownloadNotFound, "The viewer's organisation has no such download.")
+class DownloadNotFound(Refusal):
+    pass
+
+
+@refuses(errors.NothingToDownload, "None of the results that were chosen can be downloaded.")
+class NothingToDownload(Refusal):
+    not_allowed: int = strawberry.field(description="How many their candidates have not allowed to be downloaded.")
+    without_statement: int = strawberry.field(description="Of a PDF: how many have no statement.")
+
+
+@refuses(errors.DownloadsStillRunning, "So many large downloads of the organisation are still being made.")
+class DownloadsStillRunning(Refusal):
+    running: int = strawberry.field(description="How many; another one can be ordered when one of them is ready.")
+
+
+@refuses(errors.WebhookNotFound, "The viewer's institution has no such webhook.")
+class WebhookNotFound(Refusal):
+    pass
+
+
+@refuses(errors.DeliveryNotFound, "The viewer's institution has no such message, or it was a test.")
+class DeliveryNotFound(Refusal):
+    pass
+
+
+@refuses(errors.NothingToSimulate, "Nothing in the sandbox is in a state in which this can happen.")
+class NothingToSimulate(Refusal):
     pass
 
 

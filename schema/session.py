@@ -13,6 +13,7 @@ from schema import candidate, verifier
 from schema.arguments import Input
 from schema.context import Info, NewCookie
 from schema.costs import HASHING
+from schema.key import ApiKey
 from schema.refusals import InstitutionSuspended, LoginLocked, TooManyTries, WrongLogin
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class ViewerKind(Enum):
     ANONYMOUS = strawberry.enum_value("anonymous", description="Nobody is logged in.")
     CANDIDATE = strawberry.enum_value("candidate", description="A candidate.")
     VERIFIER = strawberry.enum_value("verifier", description="A user of an institution's account.")
+    KEY = strawberry.enum_value("key", description="A program of an institution, by a key of it.")
     STAFF = strawberry.enum_value("staff", description="Staff of the exam board or of a centre.")
     PROCTOR = strawberry.enum_value("proctor", description="Somebody who watches at-home sittings.")
 
@@ -35,7 +37,8 @@ class ViewerKind(Enum):
 class Viewer:
     kind: ViewerKind = strawberry.field(description="What kind of caller.")
     session_ends_at: datetime | None = strawberry.field(
-        description="When the session ends at the latest, UTC; it ends earlier after 30 minutes without a request."
+        description="When the session ends at the latest, UTC; it ends earlier after 30 minutes without a request. "
+        "Of a key: when that expires."
     )
     asker: strawberry.Private[Asker]
 
@@ -50,6 +53,13 @@ class Viewer:
             return None
         row = await info.context.loaders.candidate.load(self.asker.must_be(Kind.CANDIDATE))
         return None if row is None else candidate.Candidate.of(row, self.asker)
+
+    @strawberry.field(description="The key, if a program of an institution is asking.")
+    async def key(self, info: Info) -> ApiKey | None:
+        if self.asker.kind is not Kind.KEY:
+            return None
+        row = await info.context.loaders.api_key.load(self.asker.must_be(Kind.KEY))
+        return None if row is None else ApiKey.of(row, self.asker)
 
     @strawberry.field(description="The user of an institution's account, if one is asking.")
     async def verifier(self, info: Info) -> Annotated["VerifierUser", strawberry.lazy("schema.verifier")] | None:

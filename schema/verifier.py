@@ -12,18 +12,22 @@ from models.base import required
 from models.notify import Notify as Choice
 from models.scope import Scope
 from models.verifier import may_know_refusal
-from resolvers import join_requests, list_checks, news, templates, verifiers
+from models.viewer import Kind
+from resolvers import api_keys, download_history, join_requests, list_checks, news, templates, verifiers, webhooks
 from schema.arguments import Input
 from schema.context import Info
 from schema.costs import PAGE, list_of
+from schema.download import DownloadConnection
 from schema.ids import global_id, key_of
 from schema.institution import Institution
 from schema.join_request import JoinRequestConnection
+from schema.key import ApiKeyConnection
 from schema.list_check import ListCheckConnection
 from schema.node import LANGUAGE_DESCRIPTION, Node
 from schema.pages import After, First, place
 from schema.refusals import NotAllowed, NotLoggedIn
 from schema.template import DownloadTemplate
+from schema.webhook import Webhook
 
 
 @strawberry.enum(description="How far a user's account has come.")
@@ -120,14 +124,44 @@ class Organisation:
             return None
         return JoinRequestConnection.of(await join_requests.page(viewer, place(first, after), viewer.institution_id))
 
-    @strawberry.field(description="Its download templates, the default one first.", directives=[list_of(20)])
+    @strawberry.field(
+        description="Its download templates, the default one first; none for keys with neither DOWNLOAD nor MANAGE.",
+        directives=[list_of(20)],
+    )
     async def templates(self, info: Info) -> list[DownloadTemplate]:
         return [DownloadTemplate.of(row) for row in await templates.every(info.context.viewer)]
+
+    @strawberry.field(
+        description="Its downloads, newest first; none for users who may only read, and for keys without DOWNLOAD.",
+        directives=[PAGE],
+    )
+    async def downloads(self, info: Info, first: First = 50, after: After = None) -> DownloadConnection:
+        viewer = info.context.viewer
+        return DownloadConnection.of(await download_history.page(viewer, place(first, after)), viewer)
 
     @strawberry.field(description="Lists that were handed in to be checked, newest first.", directives=[PAGE])
     async def list_checks(self, info: Info, first: First = 50, after: After = None) -> ListCheckConnection:
         viewer = info.context.viewer
         return ListCheckConnection.of(await list_checks.page(viewer, place(first, after)), viewer)
+
+    @strawberry.field(
+        description="Its keys, newest first; null for all but the Primary User and keys that manage.", directives=[PAGE]
+    )
+    async def keys(self, info: Info, first: First = 50, after: After = None) -> ApiKeyConnection | None:
+        viewer = info.context.viewer
+        if not (viewer.is_primary or viewer.has(Scope.MANAGE)):
+            return None
+        return ApiKeyConnection.of(await api_keys.page(viewer, place(first, after)), viewer)
+
+    @strawberry.field(
+        description="Its webhooks, the oldest first; null for all but the Primary User and keys that manage.",
+        directives=[list_of(5)],
+    )
+    async def webhooks(self, info: Info) -> list[Webhook] | None:
+        viewer = info.context.viewer
+        if not (viewer.is_primary or viewer.has(Scope.MANAGE)):
+            return None
+        return [Webhook.of(row, viewer.at) for row in await webhooks.own(viewer)]
 
     @strawberry.field(description="When new users are mailed about new shares, until they choose for themselves.")
     async def primary_default(self, info: Info) -> Notify:
@@ -158,10 +192,13 @@ ChangeNotificationsPayload = Annotated[
 
 @strawberry.type
 class OrganisationQuery:
-    @strawberry.field(description="The viewer's own institution; null for all but verifiers, and keys that manage.")
+    @strawberry.field(
+        description="The viewer's own institution; null for all but verifiers and keys. A key sees of it what its "
+        "scopes open."
+    )
     async def organisation(self, info: Info) -> Organisation | None:
         viewer = info.context.viewer
-        if not viewer.reads(Scope.MANAGE) or viewer.institution_id is None:
+        if viewer.kind not in (Kind.VERIFIER, Kind.KEY) or viewer.institution_id is None:
             return None
         row = await info.context.loaders.institution.load(viewer.institution_id)
         return None if row is None else Organisation(institution=Institution.of(row))

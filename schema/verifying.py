@@ -180,10 +180,10 @@ async def _verified(info: Info, pairs: Sequence[Pair], purpose: str) -> list[Ver
 @strawberry.type
 class VerifyingQuery:
     @strawberry.field(
-        description="As a verifier who may look up: find a result that was not shared, by the numbers that the "
-        "candidate gave; a share that was withdrawn does not stand in the way. 10 wrong dates of birth in a row lock a "
-        f"statement number for a day; wrong Secret Numbers count as in `register`. {LIMITS} By POST only: numbers "
-        "do not belong into addresses.",
+        description="As a verifier who may look up, or by a key that does: find a result that was not shared, by "
+        "the numbers that the candidate gave; a share that was withdrawn does not stand in the way. 10 wrong dates of "
+        "birth in a row lock a statement number for a day; wrong Secret Numbers count as in `register`. "
+        f"{LIMITS} By POST only: numbers do not belong into addresses.",
         directives=[COUNTED],
     )
     async def find_result(self, info: Info, input: Input[FindResultInput]) -> Verification | None:

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
 from typing import Any
@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from models.application import ApplicationStatus
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION as VERSION
+from models.download import DownloadRow, DownloadStatus
 from models.entry import Centre, Entry
 from models.institution import Institution, InstitutionStatus
 from models.journal import ResultChange
@@ -29,11 +30,12 @@ from models.version import Change, HolderNotice, ResultVersion
 from models.viewer import Kind
 from models.visit import About
 from resolvers import result_changes, trail
+from resolvers.download_failures import CannotBeMade, FailedCell
 from tests.client import Client
 from tests.events import events
 from tests.printed import fields_of, keys_of_entities
 from tests.selecting import Everything
-from tests.world import PASSWORD, SECRET, World, gid
+from tests.world import LAYOUT, PASSWORD, SECRET, World, gid
 
 WRONG_PASSWORD = "wrong horse 42"
 LAST = "Othersfamily"  # the candidate of each institution's last share
@@ -77,6 +79,7 @@ async def scene_of(world: World) -> Scene:
     await _candidate(scene)
     await _others(scene)
     await _shares(scene)
+    await _downloads(scene)
     await _correction(scene)
     await _letters(scene)
     await _trail(scene)
@@ -101,6 +104,12 @@ async def _institutions(scene: Scene) -> None:
         facts: dict[str, Any] = dict(zip(("department", "city", "website"), words[1:], strict=True))
         scene.keep(name, await world.institution(words[0], status=status, approved_at=None, **facts), *words)
     await _users(scene)
+    words = "Hiddenkey", "sk_hidden"
+    key, _ = await world.key(scene.rows["home"], name=words[0], prefix=words[1])
+    scene.keep("key", key, *words)
+    webhook = await world.webhook(scene.rows["home"], url="https://hiddenhooks.example/new")
+    message = await world.delivery(webhook)
+    scene.keep("webhook", webhook, webhook.url, gid(message), str(message.pk))
     scene.keep("template", await _template(world, scene.rows["home"]), "Hiddentemplate", "Hiddenheading")
 
 
@@ -273,6 +282,20 @@ async def _shares(scene: Scene) -> None:
         await scene.world.share(scene.rows["other result"], scene.rows[name])
 
 
+async def _downloads(scene: Scene) -> None:
+    """One of `home` that failed over the candidate's share, and one by a key that repeats it."""
+    user, share, result = scene.rows["home user"], scene.rows["share with home"], scene.rows["result 1"]
+    layout = replace(LAYOUT, name="Hiddenlayout").as_json()
+    failure = CannotBeMade("Hiddenfailure", [FailedCell(0, "Hiddencell", "x")]).kept()
+    failed = await scene.world.download(user, rows=1, template=layout, status=DownloadStatus.FAILED, failure=failure)
+    await DownloadRow.create(download_id=failed.id, place=0, share_id=share.id, result_id=result.id, version=1)
+    scene.keep("download", failed, "Hiddenlayout", "Hiddenfailure", "Hiddencell")
+    ready: dict[str, Any] = {"status": DownloadStatus.READY, "file": "x", "digest": b"d" * 32, "size": 271828}
+    ready |= {"ready_at": scene.world.clock(), "rows": 1, "done": 1}
+    by_key = {"verifier_id": None, "key_id": scene.rows["key"].id, "repeated_id": failed.id}
+    scene.keep("download again", await scene.world.download(user, **ready, **by_key), 271828)
+
+
 # ---- what an answer says
 
 
@@ -409,10 +432,10 @@ class Way:
 
     call: str
     declares: str = ""
-    leaves_out: tuple[str, ...] = ()
     variables: Callable[[Scene, Asker], list[Variables]] = _once
     on: str = ""
     depth: int = 3
+    leaves_out: tuple[str, ...] = ()
 
 
 def _node(type_name: str) -> Way:
@@ -438,7 +461,8 @@ def _representations(scene: Scene, type_name: str) -> list[Variables]:
 
 
 ENTITIES = ("Candidate", "Entry", "Result", "Share", "Institution", "VerifierUser", "DownloadTemplate", "Letter",
-            "AccountApplication", "Invitation", "JoinRequest", "ListCheck")  # fmt: skip
+            "AccountApplication", "Invitation", "JoinRequest", "ListCheck", "ApiKey", "Webhook",
+            "Download")  # fmt: skip
 BY_EMAIL = "($input: LogInByEmailInput!)"
 
 # Every root field that leads to a row. A new one fails the tests until it stands here.
@@ -447,10 +471,14 @@ WAYS = {
     "Query.me": Way("me"),
     "Query.result": Way("result(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Result")]),
     "Query.inbox": Way("inbox(first: 3)"),
+    "Query.sandbox": Way("sandbox"),
     "Query.share": Way("share(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Share")]),
-    "Query.changes": Way("changes(first: 3)", leaves_out=("shareId", "resultId")),  # of what is gone, too (P2)
     "Query.listCheck": Way(
         "listCheck(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("ListCheck")]
+    ),
+    "Query.changes": Way("changes(first: 3)", leaves_out=("shareId", "resultId")),  # of what is gone, too (P2)
+    "Query.download": Way(
+        "download(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Download")], depth=2
     ),
     "Query.institutions": Way('institutions(search: "hidden")'),
     "Query.organisation": Way("organisation"),
@@ -521,6 +549,14 @@ WAYS = {
         "addUser(input: $input)", "($input: AddUserInput!)",
         lambda *_: [{"input": {"name": "A user", "email": "user@office.example"}}], depth=2,
     ),
+    "Mutation.createTemplate": Way(
+        "createTemplate(input: $input)", "($input: CreateTemplateInput!)",
+        lambda scene, _: [{"input": {"name": "A copy", "copyOf": gid(scene.rows["template"])}}], depth=2,
+    ),
+    "Mutation.changeTemplate": Way(
+        "changeTemplate(input: $input)", "($input: ChangeTemplateInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["template"]), "expectedVersion": 1}}], depth=2,
+    ),
     "Mutation.changeUser": Way(
         "changeUser(input: $input)", "($input: ChangeUserInput!)",
         lambda scene, _: [{"input": {"id": gid(scene.rows["home user"]), "language": "en"}}], depth=2,
@@ -533,6 +569,14 @@ WAYS = {
         "handOverPrimary(input: $input)", "($input: HandOverPrimaryInput!)",
         lambda scene, _: [{"input": {"userId": gid(scene.rows["home user"])}}], depth=2,
     ),
+    "Mutation.createKey": Way(
+        "createKey(input: $input)", "($input: CreateKeyInput!)",
+        lambda *_: [{"input": {"name": "A key", "scopes": ["VERIFY"]}}], depth=2,
+    ),
+    "Mutation.revokeKey": Way(
+        "revokeKey(input: $input)", "($input: RevokeKeyInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["key"])}}], depth=2,
+    ),
     "Mutation.decideJoinRequest": Way(
         "decideJoinRequest(input: $input)", "($input: DecideJoinRequestInput!)",
         lambda scene, _: [{"input": {"id": gid(scene.rows["join request"]), "accept": True}}], depth=2,
@@ -544,6 +588,31 @@ WAYS = {
     "Mutation.reinstateInstitution": Way(
         "reinstateInstitution(input: $input)", "($input: ReinstateInstitutionInput!)",
         lambda scene, _: [{"input": {"id": gid(scene.rows["closing"])}}], depth=2,
+    ),
+    "Mutation.createWebhook": Way(
+        "createWebhook(input: $input)", "($input: CreateWebhookInput!)",
+        lambda *_: [{"input": {"url": "https://new.example/hook"}}], depth=2,
+    ),
+    **{
+        f"Mutation.{name}": Way(
+            f"{name}(input: $input)", f"($input: {name[0].upper()}{name[1:]}Input!)",
+            lambda scene, _, more=more: [{"input": {"id": gid(scene.rows["webhook"])} | more}], depth=2,
+        )
+        for name, more in (
+            ("changeWebhook", {"isPaused": True}), ("rotateWebhookSecret", {}), ("replayWebhook", {"after": "0.0"})
+        )
+    },
+    "Mutation.requestDownload": Way(
+        "requestDownload(input: $input)", "($input: RequestDownloadInput!)", lambda *_: [{"input": {"filter": {}}}],
+        depth=2,
+    ),
+    "Mutation.repeatDownload": Way(
+        "repeatDownload(input: $input)", "($input: RepeatDownloadInput!)",
+        lambda scene, _: [{"input": {"id": gid(scene.rows["download"])}}], depth=2,
+    ),
+    "Subscription.downloadProgress": Way(
+        "downloadProgress(id: $id)", "($id: ID!)", lambda scene, _: [{"id": id} for id in scene.ids("Download")],
+        depth=2,
     ),
     "Subscription.newShares": Way('newShares(after: "0.0")'),
     "Subscription.resultChanges": Way('resultChanges(after: "0.0")'),
@@ -569,14 +638,14 @@ async def everything_told(scene: Scene, app: Starlette, client: Client, asker: A
 
 async def told_by(name: str, scene: Scene, app: Starlette, client: Client, asker: Asker) -> Said:
     """What one asker is answered by one way."""
-    if name.startswith("Subscription."):
-        return said(*await _streamed(app, document(name), asker))
     variables = WAYS[name].variables(scene, asker)
+    if name.startswith("Subscription."):
+        return said(*[one for each in variables for one in await _streamed(app, document(name), each, asker)])
     answers = [await client.as_(asker.token).post(document(name), **one) for one in variables]
-    return said(*(_without(answer.json(), WAYS[name].leaves_out) for answer in answers))
+    return said(*(without(answer.json(), WAYS[name].leaves_out) for answer in answers))
 
 
-def _without(body: Any, names: tuple[str, ...]) -> Any:
+def without(body: Any, names: tuple[str, ...]) -> Any:
     """The body, its fields of these names gone."""
     for one in _within(body):
         for name in names if isinstance(one, dict) else ():
@@ -584,10 +653,10 @@ def _without(body: Any, names: tuple[str, ...]) -> Any:
     return body
 
 
-async def _streamed(app: Starlette, query: str, asker: Asker) -> list[Any]:
+async def _streamed(app: Starlette, query: str, variables: Variables, asker: Asker) -> list[Any]:
     """What a stream tells until it ends, or until the share or the change that everybody got last."""
     results: list[Any] = []
-    async with events(app, query, {}, asker.token) as stream:
+    async with events(app, query, variables, asker.token) as stream:
         while (result := await stream.next()) is not None:
             results.append(result)
             change = (result.get("data") or {}).get("resultChanges")

@@ -12,6 +12,8 @@ import pytest
 
 from engine import database
 from models.application import AccountApplication, ApplicationStatus
+from models.base import new_id
+from models.download import DownloadRow
 from models.entry import Entry
 from models.institution import Institution
 from models.invitation import Invitation
@@ -49,6 +51,13 @@ def copied(table: str, **changes: str) -> str:
                FROM {table} ORDER BY {table}.id LIMIT 1"""
 
 
+def written(**changes: str) -> str:
+    """An order to note the file of a download, with these columns changed."""
+    digest = f"decode('{'00' * 32}', 'hex')"
+    facts = {"status": "'READY'", "done": "rows", "ready_at": "now()", "size": "9", "digest": digest, "file": "'a'"}
+    return "UPDATE download SET " + ", ".join(f"{column} = {value}" for column, value in (facts | changes).items())
+
+
 # What breaks each rule: every statement must be refused, and by this rule.
 REFUSED = {
     "candidate_registered_is_whole": [
@@ -61,6 +70,20 @@ REFUSED = {
         "UPDATE candidate SET registered_at = now() WHERE registered_at IS NULL",
     ],
     "candidate_language": ["UPDATE candidate SET language = 'fr'"],
+    "candidate_invented_has_no_account": [
+        "UPDATE candidate SET sandbox_id = (SELECT id FROM institution LIMIT 1) WHERE registered_at IS NOT NULL"
+    ],
+    "institution_sandbox_is_alone": [
+        f"UPDATE institution SET sandbox_of_id = (SELECT min(id::text)::uuid FROM institution), {fault}"
+        " WHERE id = (SELECT max(id::text)::uuid FROM institution)"
+        for fault in ("parent_id = NULL, skeleton = 'a'", "skeleton = NULL, domain = 'a.example'")
+    ],
+    "institution_no_sandbox_of_itself": ["UPDATE institution SET sandbox_of_id = id, domain = NULL, skeleton = NULL"],
+    "institution_one_sandbox": [
+        """INSERT INTO institution SELECT (jsonb_populate_record(institution, jsonb_build_object(
+               'id', gen_random_uuid(), 'sandbox_of_id', id, 'domain', NULL, 'skeleton', NULL))).*
+           FROM institution, generate_series(1, 2) WHERE parent_id IS NULL AND status = 'APPROVED'"""
+    ],
     "letter_language": ["UPDATE letter SET language = 'fr'"],
     "letter_one_end": [
         "UPDATE letter SET sent_at = now(), refused_at = now()",
@@ -171,6 +194,23 @@ REFUSED = {
         "UPDATE list_check SET admitted = -1",
     ],
     "list_check_batch_once": [copied("list_check_batch")],
+    "download_asked_by_one": [
+        "UPDATE download SET verifier_id = NULL",
+        "UPDATE download SET key_id = gen_random_uuid()",
+    ],
+    "download_done": ["UPDATE download SET done = rows + 1", "UPDATE download SET done = -1"],
+    "download_ready": [
+        written(done="0"),
+        *(written(**{fact: "NULL"}) for fact in ("ready_at", "size", "digest")),
+    ],
+    "download_failed": ["UPDATE download SET status = 'FAILED'", "UPDATE download SET failure = 'Lost'"],
+    "download_file": ["UPDATE download SET file = 'a'", written(file="NULL")],
+    "download_digest": ["UPDATE download SET digest = 'short'"],
+    "download_language": ["UPDATE download SET language = 'fr'"],
+    "download_left_out": [
+        f"UPDATE download SET {count} = -1" for count in ("not_allowed", "without_statement", "gone")
+    ],
+    "download_row_place": [copied("download_row")],
     "verifier_active_has_password": ["UPDATE verifier_user SET password_hash = NULL"],
     "verifier_language": ["UPDATE verifier_user SET language = 'fr'"],
     "verifier_one_primary": [f"UPDATE verifier_user SET is_primary = true WHERE id = {OTHER_PERSON}"],
@@ -195,6 +235,31 @@ REFUSED = {
         "UPDATE share SET withdrawn_at = sent_at - interval '1 microsecond'",
     ],
     "template_name": [copied("download_template", name="upper(name)")],
+    "template_has_name": ["UPDATE download_template SET name = ''"],
+    "template_version": ["UPDATE download_template SET version = 0"],
+    "template_delimiter": ["UPDATE download_template SET delimiter = ':'"],
+    "template_date_format": ["UPDATE download_template SET date_format = 'DD.MM.YYYY'"],
+    "webhook_paused_why": ["UPDATE webhook SET paused_at = now()", "UPDATE webhook SET pause_reason = 'GONE'"],
+    "webhook_failing": ["UPDATE webhook SET failures = 1", "UPDATE webhook SET failing_since = now()"],
+    "webhook_url": ["UPDATE webhook SET url = 'ftp://a.example'", "UPDATE webhook SET url = 'a'"],
+    "webhook_secret": ["UPDATE webhook SET secret_number = 0"],
+    "webhook_delivery_once": [copied("webhook_delivery")],
+    "webhook_delivery_waits": [
+        "UPDATE webhook_delivery SET status = 'WAITING'",
+        "UPDATE webhook_delivery SET next_try_at = now()",
+    ],
+    "webhook_delivery_tries": ["UPDATE webhook_delivery SET tries = -1"],
+    "webhook_delivery_event": ["UPDATE webhook_delivery SET xid = NULL", "UPDATE webhook_delivery SET event_id = NULL"],
+    "api_key_hash": [copied("api_key")],
+    "api_key_hash_length": ["UPDATE api_key SET hash = 'short'"],
+    "api_key_ends_after_it_began": ["UPDATE api_key SET expires_at = created_at"],
+    "api_key_has_scopes": ["UPDATE api_key SET scopes = '{}'"],
+    "api_key_known_scopes": ["UPDATE api_key SET scopes = '{VERIFY,READ_ALL}'"],
+    "api_key_named": ["UPDATE api_key SET name = ''", "UPDATE api_key SET prefix = ''"],
+    "list_check_of_one": [
+        "UPDATE list_check SET verifier_id = NULL",
+        "UPDATE list_check SET key_id = (SELECT id FROM api_key LIMIT 1)",
+    ],
     "session_one_owner": [
         "UPDATE session SET candidate_id = NULL",
         "UPDATE session SET staff_id = (SELECT id FROM staff_user LIMIT 1)",
@@ -221,10 +286,6 @@ TAKEN = [
     "UPDATE institution SET status = 'SUSPENDED', suspended_at = now()",
     "UPDATE institution SET status = 'APPLIED', approved_at = NULL",
     f"UPDATE verifier_user SET is_primary = true, status = 'DEACTIVATED' WHERE id = {OTHER_PERSON}",
-    "template_has_name": ["UPDATE download_template SET name = ''"],
-    "template_version": ["UPDATE download_template SET version = 0"],
-    "template_delimiter": ["UPDATE download_template SET delimiter = ':'"],
-    "template_date_format": ["UPDATE download_template SET date_format = 'DD.MM.YYYY'"],
     "UPDATE verifier_user SET status = 'INVITED', password_hash = NULL",
     copied("verifier_user", is_primary="false", status="'REMOVED'", removed_at="now()"),
     "UPDATE institution SET status = 'MERGED', merged_into_id = parent_id WHERE parent_id IS NOT NULL",
@@ -234,8 +295,14 @@ TAKEN = [
     copied("join_request", status="'REFUSED'", decided_at="now()", decided_by="gen_random_uuid()"),
     "UPDATE list_check SET status = 'READY', done = rows, ready_at = now()",
     "UPDATE list_check SET admitted = rows",
+    "UPDATE list_check SET verifier_id = NULL, key_id = (SELECT id FROM api_key LIMIT 1)",
+    "UPDATE api_key SET scopes = '{DOWNLOAD,READ_PHOTO}', expires_at = created_at + interval '1 microsecond'",
     "UPDATE list_check SET status = 'FAILED', failure = 'The file is lost'",
     copied("list_check_batch", first_row="500"),
+    written(),
+    written(status="'EXPIRED'", file="NULL"),
+    "UPDATE download SET status = 'FAILED', failure = 'Lost'",
+    copied("download_row", place="1"),
     "UPDATE staff_user SET role = 'CENTRE', centre_id = (SELECT id FROM centre LIMIT 1)",
     copied("share", withdrawn_at="'infinity'"),
     copied("share", merged_into_id="(SELECT id FROM share LIMIT 1)"),
@@ -243,6 +310,10 @@ TAKEN = [
     "UPDATE share SET opened_at = sent_at, is_read = true, withdrawn_at = sent_at",
     copied("download_template", institution_id="(SELECT id FROM institution WHERE parent_id IS NOT NULL)"),
     "UPDATE download_template SET delimiter = chr(9), date_format = 'YYYY年M月D日'",
+    "UPDATE webhook SET paused_at = now(), pause_reason = 'GONE', failures = 1, failing_since = now()",
+    "UPDATE webhook_delivery SET status = 'WAITING', next_try_at = now(), tries = 0",
+    copied("webhook_delivery", xid="NULL", event_id="NULL"),
+    copied("webhook_delivery", event_id="999999"),
     "UPDATE wrong_tries SET in_a_row = 0, ever = 0",
     copied("rate_window", id="999999", subject="'another'"),
     "UPDATE letter SET parked_at = now()",
@@ -279,6 +350,7 @@ async def filled(open_database: None, world: World, database_url: str) -> AsyncI
     await DownloadTemplate.create(**template, institution_id=institution.id, created_at=world.clock())
     await with_history(result, institution, world.clock())
     await with_requests(result, institution, world)
+    await world.delivery(await world.webhook(institution))
     async with database.transaction():
         await letters.write("password_reset", letters.Receiver("a@b.example", "en"), {}, world.clock())
     await WrongTries.create(kind="k", subject=b"s", last_at=world.clock())
@@ -331,12 +403,17 @@ async def with_requests(result: Result, institution: Institution, world: World) 
         **person, candidate_id=(await Entry.get(id=result.entry_id)).candidate_id, website="https://b.example",
         language="en", invited_at=now,
     )  # fmt: skip
+    await world.key(institution)
     await JoinRequest.create(**person, institution_id=institution.id, status=JoinRequestStatus.ASKED, asked_at=now)
     check = await ListCheck.create(
         institution_id=institution.id, verifier_id=(await VerifierUser.get(is_primary=True)).id, rows=2, asked_at=now,
         status=ListCheckStatus.QUEUED, purpose="Admission", address="", request_id="", file_name="a.csv", format="CSV",
     )  # fmt: skip
     await ListCheckBatch.create(list_check_id=check.id, first_row=0, verdicts=[])
+    download = await world.download(await VerifierUser.get(is_primary=True))
+    await DownloadRow.create(
+        download_id=download.id, place=0, share_id=new_id(), result_id=result.id, version=result.version
+    )
 
 
 async def verdict(connection: Any, statement: str) -> str:

@@ -136,7 +136,7 @@ BAD_QUERIES: dict[str, list[dict[str, Any]]] = {
         {"query": f"query a {EXAM} query b {EXAM}"},
         {"query": f"query a {EXAM} query a {EXAM}", "operationName": "a"},
     ],
-    "PERSISTED_QUERY_NOT_SUPPORTED": [{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}}],
+    "PERSISTED_QUERY_NOT_FOUND": [{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}}],
     "OPERATION_TOO_LARGE": [{"query": f"{{ {' '.join(f'a{n}: __typename' for n in range(101))} }}"}],
 }  # fmt: skip
 BAD_SUBSCRIPTIONS: dict[str, list[dict[str, Any]]] = {
@@ -177,8 +177,8 @@ async def test_a_bad_subscription_is_coded_alike_on_every_transport(
 
 async def test_apollos_client_is_told_in_its_own_words_to_send_the_document(client: Client) -> None:
     """It sends the document when it reads this message or this code."""
-    response = await send(client, BAD_QUERIES["PERSISTED_QUERY_NOT_SUPPORTED"][0], GRAPHQL)
-    assert response.json()["errors"][0]["message"] == "PersistedQueryNotSupported"
+    response = await send(client, BAD_QUERIES["PERSISTED_QUERY_NOT_FOUND"][0], GRAPHQL)
+    assert response.json()["errors"][0]["message"] == "PersistedQueryNotFound"
 
 
 # ---- faults of ours

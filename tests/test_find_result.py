@@ -263,7 +263,8 @@ async def test_a_number_that_is_not_there_is_compared_with_its_neighbour(
     there = results if numbers is verifying.Numbers.STATEMENT else entries
     first, second, _ = sorted(there)
     neighbours = {"A": first, first: first, f"{first}0": second, "ZZZ": first}
-    found = await database.rows(verifying.NEIGHBOURS[numbers], numbers=list(neighbours), viewer_at=world.clock())
+    at: dict[str, Any] = {"viewer_at": world.clock(), "viewer_sandbox_id": None}
+    found = await database.rows(verifying.NEIGHBOURS[numbers], numbers=list(neighbours), **at)
     assert {row["number"]: row["neighbour"] for row in found} == neighbours
     assert {row["neighbour"]: row["result_id"] for row in found} == {one: there[one].id for one in (first, second)}
 

@@ -12,6 +12,7 @@ from tests.conftest import client_of
 from tests.door import Answer, Door, answer_from, post
 from tests.requests import EVENTS, GRAPHQL, JSON, get, is_refused, send, type_of
 from transport import connections, requests
+from transport.known_documents import hash_of
 from transport.requests import DEEPEST_JSON, LARGEST_BODY
 
 QUERY = "{ __typename }"
@@ -136,7 +137,7 @@ REQUEST_ERRORS = {
     "only fragments": ({"query": "fragment F on Query { __typename }"}, "OPERATION_RESOLUTION_FAILURE"),
     "hash of a document": (
         {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}},
-        "PERSISTED_QUERY_NOT_SUPPORTED",
+        "PERSISTED_QUERY_NOT_FOUND",
     ),
 }
 
@@ -189,7 +190,7 @@ async def test_an_error_that_leaves_nothing_answers_null_and_where_it_was(client
         {"query": QUERY, "variables": None, "operationName": None, "extensions": None},
         {"query": QUERY, "variables": {}, "operationName": "", "extensions": {}},
         {"query": f"query a {QUERY}", "operationName": "a", "id": "1", "more": [1]},
-        {"query": QUERY, "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}},
+        {"query": QUERY, "extensions": {"persistedQuery": {"version": 1, "sha256Hash": hash_of(QUERY)}}},
         {"query": f"# 試験の成績 🎓\n{QUERY}", "variables": {"unknown": "𠮷"}},
     ],
 )

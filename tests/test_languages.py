@@ -79,7 +79,8 @@ def facts_of(kind: type[Refusal]) -> list[Any]:
         "AlreadyDecided": [[decision, now] for decision in ("APPROVED", "REFUSED", "ACCEPTED")],
         "AlreadyInvited": [[now]],
         "ConsentOutdated": [["2026-11-22"]], "ShareExpired": [[now]], "AlreadyReleased": [[now]],
-        "ResultChangedMeanwhile": [[2]], "PrimaryStillAsked": [[now.date()]],
+        "ResultChangedMeanwhile": [[2]], "TemplateChangedMeanwhile": [[2]], "PrimaryStillAsked": [[now.date()]],
+        "NothingToDownload": [[1, 2]], "DownloadsStillRunning": [[3]],
         "UserStateForbids": [[status.value] for status in VerifierStatus if status is not VerifierStatus.REMOVED],
         "InstitutionStateForbids": [[status.value] for status in InstitutionStatus],
     }  # fmt: skip

@@ -134,12 +134,28 @@ async def shared(life: Life, own: Client, entry: Any) -> None:
     assert (await life.client.http.post(f"/unsubscribe/{stop}")).status_code == 200
     opened = await inbox.order("openShare", "", shareId=sent["share"]["id"])
     assert opened["__typename"] == "ShareOpened", opened
+    await read_by_a_program(life, inbox, gid(result))
     asked = "query ($r: ID!) { result(id: $r) { statement { address } linkedInUrl } }"
     told = (await own.ask(asked, r=gid(result)))["result"]
     await fetched(life, "statement file", told["statement"]["address"])
     check = urlsplit(parse_qs(urlsplit(told["linkedInUrl"]).query)["certUrl"][0]).fragment
     checked = "query ($n: String!, $t: String!) { checkStatement(number: $n, token: $t) { __typename } }"
     await own.ask(checked, n=check.partition(".")[0], t=life.use("check code", check.partition(".")[2]))
+
+
+async def read_by_a_program(life: Life, primary: Client, result_id: str) -> None:
+    """A key is made, used after a slip, by a stream and for a file, and revoked."""
+    scopes = ["READ_SHARES", "READ_SKILLS", "DOWNLOAD"]
+    made = await primary.order("createKey", "... on KeyCreated { secret key { id } }", name="Server", scopes=scopes)
+    key = life.use("key", made["secret"])
+    life.use("secret of the key", key[-49:-6])
+    slip = life.use("slip of the key", f"{key[:-9]}{'a' if key[-9] != 'a' else 'b'}{key[-8:]}")
+    told = [await life.client.as_(one).ask("{ viewer { kind } }") for one in (slip, key)]
+    assert [one["viewer"]["kind"] for one in told] == ["ANONYMOUS", "KEY"]
+    asked = "query ($r: ID!) { result(id: $r) { statement { address } } }"
+    statement = (await life.client.as_(key).ask(asked, r=result_id))["result"]["statement"]
+    await fetched(life, "statement of the program", statement["address"])
+    assert (await primary.order("revokeKey", "", id=made["key"]["id"]))["__typename"] == "KeyRevoked"
 
 
 async def fetched(life: Life, what: str, address: str) -> None:
@@ -236,7 +252,7 @@ async def test_no_secret_of_a_whole_life_is_kept_or_logged(life: Life, database_
     """G3: not in the database, not in the log; in mails only the link that belongs there."""
     await lived(life)
     life.served.stop()
-    assert len(life.used) >= 18
+    assert len(life.used) >= 22
     log = life.served.stderr + life.served.stdout
     rows = await dump(database_url)
     assert log.count('"path": "/graphql"') + log.count('"path":"/graphql"') > 15
@@ -244,7 +260,7 @@ async def test_no_secret_of_a_whole_life_is_kept_or_logged(life: Life, database_
     assert found_in(log, life.used) == set()
     assert found_in(rows, life.used) == set()
 
-    mails = await mails_in(life.served.var / "mail", 6)
+    mails = await mails_in(life.served.var / "mail", 8)
     told = {str(mail["Subject"]): found_in(whole(mail), life.used) for mail in mails}
     links = {frozenset(found) for found in told.values() if found}
     assert links == {frozenset({"reset link"}), frozenset({"confirm link"}), frozenset({"unsubscribe link"})}

@@ -23,7 +23,10 @@ WAYS_TO_HTML = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ["/reset-password", "/set-password", "/confirm-email", "/apply", "/check", "/find"])
+@pytest.mark.parametrize(
+    "path",
+    ["/reset-password", "/set-password", "/confirm-email", "/apply", "/check", "/find", "/templates", "/organisation"],
+)
 async def test_mailed_link_leads_to_a_page(client: Client, path: str) -> None:
     """A5, A9; nothing on it may be loaded from elsewhere, and nothing inline may run."""
     page = await client.http.get(path)

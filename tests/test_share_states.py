@@ -24,9 +24,9 @@ from resolvers.shares import Consent
 from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.events import events
-from tests.scene import WAYS, said
+from tests.scene import WAYS, said, without
 from tests.selecting import PAGE, Everything, leads_to_a_row
-from tests.world import World, gid
+from tests.world import World, gid, settled
 
 # P the person, R the result, A what was awarded, K the skill scores, I the photo, S the share, F a former share of the
 # result, or one with somebody else; . nothing at all. `verifier` and `primary` are of the institution it was sent to,
@@ -233,7 +233,12 @@ STATES: dict[str, Callable[[Case], Awaitable[None]]] = {
 
 # ---- the ways of reading
 
-LISTS = {"Query.me": "Candidate", "Query.inbox": "InboxConnection", "Subscription.newShares": "NewShare"}
+LISTS = {
+    "Query.me": "Candidate",
+    "Query.inbox": "InboxConnection",
+    "Query.changes": "ChangePage",
+    "Subscription.newShares": "NewShare",
+}
 # Ways to one thing by its id: the letters of what they can begin at.
 BY_ID = {
     "Query.result": "R",
@@ -268,8 +273,8 @@ def documents() -> dict[str, str]:
         if way.on:
             selection = f"{{ __typename ... on {leads_to} {selection} }}"
         call, declares = way.call, way.declares
-        if name == "Query.inbox":
-            call, declares = f"inbox(first: {PAGE}, after: $after)", "($after: String)"
+        if name in ("Query.inbox", "Query.changes"):
+            call, declares = f"{name.partition('.')[2]}(first: {PAGE}, after: $after)", "($after: String)"
         texts[name] = everything.document(f"{root} {declares} {{ {call} {selection} }}")
     return texts
 
@@ -314,7 +319,8 @@ class Matrix:
         if viewer in ("owner", "other"):
             found["Query.me"] = letters_in(await self._post("Query.me", token), case)
         if viewer in ("verifier", "primary", "elsewhere"):
-            for name, read in (("Query.inbox", self._inbox), ("Subscription.newShares", self._streamed)):
+            reads = (self._inbox, self._changes, self._streamed)
+            for name, read in zip(("Query.inbox", "Query.changes", "Subscription.newShares"), reads, strict=True):
                 if (name, token) not in self.lists:  # they tell of all cases at once
                     self.lists[name, token] = await read(token)
                 found[name] = letters_in(self.lists[name, token], case)
@@ -335,6 +341,14 @@ class Matrix:
         while (inbox := pages[-1]["inbox"]) and inbox["pageInfo"]["hasNextPage"]:
             pages.append(await self._post("Query.inbox", token, after=inbox["pageInfo"]["endCursor"]))
         return pages
+
+    async def _changes(self, token: str) -> Any:
+        """All events; the ids beside a share are told of what may no longer be seen, too (see test_changes.py)."""
+        await settled()
+        pages = [await self._post("Query.changes", token)]
+        while (page := pages[-1]["changes"]) and page["hasMore"]:
+            pages.append(await self._post("Query.changes", token, after=page["cursor"]))
+        return without(pages, WAYS["Query.changes"].leaves_out)
 
     async def _streamed(self, token: str) -> Any:
         told = []

@@ -11,9 +11,11 @@ import websockets
 from starlette.routing import WebSocketRoute
 
 from models.institution import Institution
+from models.key import ApiKey
 from models.verifier import VerifierUser
 from tests.conftest import ControlledClock
 from tests.door import PROTOCOL, Door, Socket
+from tests.keyed import Office
 from tests.served import until
 from tests.world import World
 from transport.websocket import MESSAGES_AT_ONCE, MOST_SUBSCRIPTIONS, GraphQLOverWebSocket
@@ -528,3 +530,23 @@ async def test_every_place_is_free_when_all_is_over(door: Door) -> None:
     """The last test of this file: nothing of what was sent before has left anything behind."""
     await nothing_is_open(door)
     assert len(asyncio.all_tasks()) < 20
+
+
+# ---- programs
+
+
+async def test_a_socket_is_opened_by_a_key_and_closed_when_it_is_revoked(door: Door, world: World) -> None:
+    """P1: what is under way ends with an error, and the socket after it; a key that has ended opens none."""
+    async with door.client() as client:
+        office = await Office.of(client, world)
+        key = await office.key()
+        async with door.opened({"authorization": f"Bearer {key.token}"}) as socket:
+            await socket.subscribe("1", 'subscription { newShares(after: "0.0") { share { id } } }')
+            told = await socket.hear()
+            assert told["payload"]["data"]["newShares"]["share"]["id"] == office.share
+            await ApiKey.all().update(revoked_at=world.clock())
+            assert (await socket.hear())["type"] == "error"
+            assert (await socket.closed())[0] == 4401
+        async with door.socket() as socket:
+            await socket.say({"type": "connection_init", "payload": {"authorization": f"Bearer {key.token}"}})
+            assert (await socket.closed())[0] == 4403

@@ -11,22 +11,27 @@ from engine import database, keys
 from engine.hashing import HASHER
 from models import key_token, person_names
 from models.application import AccountApplication, ApplicationStatus
+from models.base import new_id
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
+from models.download import Download, DownloadStatus
 from models.entry import Centre, Entry, sealed_secret
 from models.institution import Institution, InstitutionKind, InstitutionStatus
 from models.invitation import Invitation
 from models.join_request import JoinRequest, JoinRequestStatus
 from models.key import ApiKey
+from models.layout import Column, Field, Layout
 from models.letter import Letter
 from models.list_check import ListCheck, ListCheckStatus
 from models.result import Outcome, Result, SkillScore
 from models.scope import Scope
+from models.template import DownloadFormat
 from models.terms import Terms
 from models.totp import code_at
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
 from models.viewer import Kind, Viewer
-from resolvers import institutions, news, sessions
+from models.webhook import DeliveryStatus, Webhook, WebhookDelivery
+from resolvers import institutions, journal, news, sessions
 from resolvers.shares import Consent, send
 from resolvers.staff import equip
 from schema.ids import global_id
@@ -34,6 +39,7 @@ from schema.ids import global_id
 PASSWORD = "correct horse 42"
 NO_TERMS = Terms()
 SECRET = "1234"
+LAYOUT = Layout("All columns", DownloadFormat.CSV, (Column(Field.HEADLINE, "Result"),))
 CES_SKILLS = {"READING": 168, "USE_OF_ENGLISH": 160, "WRITING": 176, "LISTENING": 170, "SPEAKING": 166}
 
 
@@ -180,6 +186,23 @@ class World:
         }
         return await ListCheck.create(verifier_id=user.id, **defaults | facts)
 
+    async def download(self, user: VerifierUser | None = None, **facts: Any) -> Download:
+        """A download of two results that was asked for now, without them."""
+        user = user or await self.verifier()
+        defaults: dict[str, Any] = {
+            "institution_id": user.institution_id,
+            "verifier_id": user.id,
+            "status": DownloadStatus.QUEUED,
+            "format": DownloadFormat.CSV,
+            "template": LAYOUT.as_json(),
+            "chosen": {},
+            "address": "192.0.2.1",
+            "request_id": "",
+            "rows": 2,
+            "asked_at": self.clock(),
+        }
+        return await Download.create(**defaults | facts)
+
     async def invitation(self, candidate: Candidate | None = None, **facts: Any) -> Invitation:
         """An invitation by a candidate, mailed now."""
         number = self._next()
@@ -192,6 +215,34 @@ class World:
             "invited_at": self.clock(),
         }
         return await Invitation.create(**defaults | facts)
+
+    async def webhook(self, institution: Institution | None = None, **facts: Any) -> Webhook:
+        """A webhook that is told of everything that happens from now on."""
+        institution = institution or await self.institution()
+        defaults: dict[str, Any] = {
+            "url": f"https://hooks.institution{self._next()}.example/new",
+            "kinds": [],
+            "created_by": new_id(),
+            "created_at": self.clock(),
+            "xid": await journal.position(),
+            "event_id": 0,
+        }
+        return await Webhook.create(institution_id=institution.id, **defaults | facts)
+
+    async def delivery(self, webhook: Webhook, **facts: Any) -> WebhookDelivery:
+        """A message to a webhook that was taken; of an event that is none of the journal's."""
+        defaults: dict[str, Any] = {
+            "xid": 1,
+            "event_id": self._next(),
+            "kind": "SHARE_SENT",
+            "payload": {"type": "share.sent"},
+            "status": DeliveryStatus.DELIVERED,
+            "tries": 1,
+            "created_at": self.clock(),
+            "last_try_at": self.clock(),
+            "last_status": 204,
+        }
+        return await WebhookDelivery.create(webhook_id=webhook.id, **defaults | facts)
 
     async def suspend(self, institution: Institution) -> None:
         """Suspend an institution now."""
@@ -274,7 +325,8 @@ class World:
 
     async def key(self, institution: Institution, *scopes: Scope, **facts: Any) -> tuple[ApiKey, str]:
         """A key of an institution with these scopes, or else all, valid for a year, and its text, for `client.as_`."""
-        made_by = await VerifierUser.filter(institution_id=institution.id).first() or await self.verifier(institution)
+        made_by = facts.pop("made_by", None) or await VerifierUser.filter(institution_id=institution.id).first()
+        made_by = made_by or await self.verifier(institution)
         token = key_token.new(is_production=False)
         defaults: dict[str, Any] = {
             "name": f"Key {self._next()}",

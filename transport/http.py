@@ -1,7 +1,6 @@
 """GraphQL over HTTP, by its specification; streams go on in transport/streams.py."""
 
 import asyncio
-import hmac
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -22,13 +21,13 @@ from schema.build import schema
 from schema.context import Context
 from schema.extensions import AWAY, UNEXPECTED, presented
 from schema.verifying import BY_POST
-from settings import Settings
 from transport import asking, requests, streams
+from transport.admission import may_introspect, may_send_own, must_be_let_in
 from transport.allowances import facts, headers, headers_of_gate, headers_of_refusal
 from transport.gates import TooMany, asker
 from transport.negotiation import EVENTS, GRAPHQL, JSON, MULTIPART, VARY, accept_of, answers, chosen, media_type
 from transport.operations import Operation, checked, formatted, is_request_error
-from transport.requests import BadRequest
+from transport.requests import BadRequest, GraphQLRequest
 from transport.services import Services
 
 log = structlog.get_logger()
@@ -74,7 +73,7 @@ class GraphQLOverHTTP:
     async def _answer(self, request: Request) -> Response:
         if request.method not in METHODS:
             raise BadRequest(405, "Use POST, or GET for what changes nothing.", Allow="GET, POST")
-        operation = checked(await requests.read(request), may_introspect(request, self.services.settings))
+        operation = self._operation(request, await requests.read(request))
         if request.method == "GET" and operation.type is OperationType.MUTATION:
             raise BadRequest(405, "Mutations may only be sent by POST.", Allow="POST")
         if request.method == "GET" and not BY_POST.isdisjoint(operation.roots):
@@ -89,13 +88,22 @@ class GraphQLOverHTTP:
             result = await _executed(operation, context)
             return self._response(request, result, wanted, context)
 
+    def _operation(self, request: Request, asked: GraphQLRequest) -> Operation:
+        """What may run; raises GraphQLError."""
+        settings = self.services.settings
+        found = self.services.documents.found(asked, may_send_own(request, settings))
+        return checked(found, may_introspect(request, settings))
+
     async def _context(self, request: Request, operation: Operation) -> Context:
         token = asking.token_of(request, self.services)
+        viewer = await asking.viewer_for(request, self.services, token, operation.cost.estimated)
+        must_be_let_in(viewer, operation, request, self.services.settings)
         return Context(
-            await asking.viewer_for(request, self.services, token, operation.cost.estimated),
+            viewer,
             self.services.clock,
             self.services.hub,
             self.services.result_hub,
+            self.services.download_hub,
             self.services.searches,
             request_id=request_id(request),
             production=self.services.settings.production,
@@ -138,14 +146,6 @@ def _patient(send: Send) -> Send:
 def request_id(connection: HTTPConnection) -> str:
     """The id that the request has in the log."""
     return str(connection.scope.get("request_id") or uuid.uuid4().hex)
-
-
-def may_introspect(connection: HTTPConnection, settings: Settings) -> bool:
-    """Whether the schema is open: to everybody in development, in production to those with the credential."""
-    given = connection.headers.get("x-schema-token", "")
-    return not settings.production or bool(
-        settings.schema_token and hmac.compare_digest(given.encode(), settings.schema_token.encode())
-    )
 
 
 async def _executed(operation: Operation, context: Context) -> Any:

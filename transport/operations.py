@@ -49,8 +49,7 @@ class Operation:
 
 def checked(asked: GraphQLRequest, may_introspect: bool) -> Operation:
     """The operation, if it may run; raises GraphQLError, coded, otherwise."""
-    if asked.query is None:
-        raise _refused(*_no_document(asked))
+    assert asked.query is not None  # known by now (transport/known_documents.py)
     parsed = document(asked.query)
     operation = operation_of(parsed.node, asked.operation_name)
     measure = measured(schema._schema, parsed, asked.operation_name, asked.variables)
@@ -80,13 +79,6 @@ def _roots(node: DocumentNode, selected: SelectionSetNode) -> dict[str, None]:
                     if isinstance(found, FragmentDefinitionNode) and found.name.value == one.name.value
                 ]
     return names
-
-
-def _no_document(asked: GraphQLRequest) -> tuple[str, str]:
-    """Apollo's clients send a hash first, and the document once they are told that it is not known."""
-    if (asked.extensions or {}).get("persistedQuery") is not None:
-        return "PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED"
-    return "`query` is missing: it must be a string with the document.", "BAD_REQUEST"
 
 
 def _check_size(measure: Measure) -> None:

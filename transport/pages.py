@@ -34,6 +34,8 @@ def routes() -> list[BaseRoute]:
         _page("apply"),
         _page("check"),
         _page("find"),
+        _page("templates"),
+        _page("organisation"),
         _page("inbox", lambda settings: settings.inbox_url),
         _page("results", lambda settings: settings.results_url),
         Mount("/pages", Parts(directory=FOLDER)),

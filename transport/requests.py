@@ -1,6 +1,7 @@
 """Reading a GraphQL request from HTTP: every fault is told with a status and a sentence."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from transport.negotiation import JSON, essence
 LARGEST_BODY = 256 * 1024
 BODY_SECONDS = 20
 DEEPEST_JSON = 64
+ID_PREFIX = "sha256:"  # of ids by hash, in the appendix on persisted documents
 
 
 class BadRequest(Exception):
@@ -26,12 +28,17 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """One operation as asked for; the document is missing where only its hash was sent."""
+    """One operation as asked for; the document is missing where only its hash was sent.
+
+    `hashes` are those that were sent, `is_known` whether the document is one that the deployment knows.
+    """
 
     query: str | None
     operation_name: str | None
     variables: dict[str, Any] | None
     extensions: dict[str, Any] | None
+    hashes: tuple[str, ...] = ()
+    is_known: bool = False
 
 
 async def read(request: Request) -> GraphQLRequest:
@@ -111,8 +118,21 @@ def checked(given: Any) -> GraphQLRequest:
     query, name, extensions = given.get("query"), given.get("operationName"), given.get("extensions")
     if not isinstance(name, str | None):
         raise BadRequest(400, "`operationName` must be a string.")
-    if query is None and extensions and "persistedQuery" in extensions:
-        return GraphQLRequest(None, name, given.get("variables"), extensions)
-    if not isinstance(query, str) or not query.strip():
+    hashes = tuple(_hashes(given, extensions or {}))
+    if hashes and query in (None, ""):
+        query = None
+    elif not isinstance(query, str) or not query.strip():
         raise BadRequest(400, "`query` is missing: it must be a string with the document.")
-    return GraphQLRequest(query, name or None, given.get("variables"), extensions)
+    return GraphQLRequest(query, name or None, given.get("variables"), extensions, hashes)
+
+
+def _hashes(given: dict[str, Any], extensions: dict[str, Any]) -> Iterator[str]:
+    """The SHA-256 that a request names its document by: by an id that is none, nothing can be found."""
+    if (id := given.get("documentId")) is not None:
+        if not isinstance(id, str):
+            raise BadRequest(400, "`documentId` must be a string.")
+        yield id.removeprefix(ID_PREFIX) if id.startswith(ID_PREFIX) else f"not by SHA-256: {id}"
+    if (persisted := extensions.get("persistedQuery")) is not None:
+        if not isinstance(persisted, dict) or not isinstance(persisted.get("sha256Hash"), str):
+            raise BadRequest(400, "`extensions.persistedQuery` must have `sha256Hash`, a string.")
+        yield persisted["sha256Hash"]

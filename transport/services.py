@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from engine.clock import Clock
 from engine.events import Hub
 from engine.pace import Pace
+from resolvers.download_progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
 from resolvers.suggestions import SEARCHES
 from settings import Settings
 from transport.gates import Gate
+from transport.known_documents import KnownDocuments
 
 
 @dataclass(slots=True)
@@ -21,13 +23,16 @@ class Services:
     clock: Clock
     hub: Hub[JournalEvent]
     result_hub: Hub[ResultEvent]
+    download_hub: Hub[Progress]
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     operations: Gate = field(init=False)
     streams: Gate = field(init=False)
     sockets: Gate = field(init=False)
+    documents: KnownDocuments = field(init=False)
     searches: Pace = field(default_factory=lambda: Pace(SEARCHES))
 
     def __post_init__(self) -> None:
         self.operations = Gate(self.settings.operations_per_viewer, "operations")
         self.streams = Gate(self.settings.streams_per_viewer, "streams")
+        self.documents = KnownDocuments(self.settings.documents, self.settings.known_documents)
         self.sockets = Gate(self.settings.connections_per_address, "connections")

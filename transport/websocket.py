@@ -37,11 +37,14 @@ from schema.build import schema
 from schema.context import Context
 from schema.extensions import AWAY, presented
 from transport import asking, requests, subscriptions
+from transport.admission import may_introspect, may_send_own, must_be_let_in
 from transport.allowances import facts, headers_of_gate
 from transport.gates import TooMany, asker
-from transport.http import may_introspect, refused, request_id, said
+from transport.http import refused, request_id, said
+from transport.known_documents import KnownDocuments
+from transport.messages import is_well_formed, names_document
 from transport.operations import Operation, checked, formatted, is_request_error
-from transport.requests import BadRequest
+from transport.requests import BadRequest, GraphQLRequest
 from transport.services import Services
 
 INIT_SECONDS = 10
@@ -61,6 +64,7 @@ class Connection:
         self.request = request
         self.services = services
         self.token = asking.token_of(request, services)
+        self.has_bearer = False  # in its parameters
         self.connection_params: dict[str, Any] = {}
         self.allowance = float(MESSAGES_AT_ONCE)
         self.counted_at = services.clock()
@@ -75,11 +79,14 @@ class Connection:
 
     async def context(self, operation: Operation) -> Context:
         """The surroundings of one operation, with whoever is behind the token now."""
+        viewer = await asking.viewer_for(self.request, self.services, self.token, operation.cost.estimated)
+        must_be_let_in(viewer, operation, self.request, self.services.settings)
         return Context(
-            await asking.viewer_for(self.request, self.services, self.token, operation.cost.estimated),
+            viewer,
             self.services.clock,
             self.services.hub,
             self.services.result_hub,
+            self.services.download_hub,
             self.services.searches,
             request_id=request_id(self.request),
             production=self.services.settings.production,
@@ -95,7 +102,7 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         """Refuse what comes too fast or has the wrong shape before Strawberry trips over it."""
         if not self.context.take_message():
             await self.websocket.close(4429, "Too many messages")
-        elif _is_well_formed(message):
+        elif is_well_formed(message):
             await super().handle_message(message)
         else:
             await self.handle_invalid_message("Malformed message")
@@ -121,17 +128,37 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         """Refuse one too many for this socket."""
         is_new = self.connection_acknowledged and message["id"] not in self.operations
         if is_new and len(self.operations) >= MOST_SUBSCRIPTIONS:
-            error = GraphQLError(
-                f"Too many subscriptions are open on this socket, at most {MOST_SUBSCRIPTIONS}.",
-                extensions={
-                    "code": "TOO_MANY_STREAMS",
-                    "requestId": request_id(self.context.request),
-                    "limit": MOST_SUBSCRIPTIONS,
-                },
-            )
-            await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+            told = f"Too many subscriptions are open on this socket, at most {MOST_SUBSCRIPTIONS}."
+            await self._refuse(message, told, "TOO_MANY_STREAMS", limit=MOST_SUBSCRIPTIONS)
+        elif is_new and names_document(message["payload"]):
+            await self._subscribe_by_hash(message)
         else:
             await super().handle_subscribe(message)
+
+    async def _subscribe_by_hash(self, message: Any) -> None:
+        """Go on with the document that the message names, or tell that it is not known."""
+        try:
+            text = self._found(message["payload"]).query
+        except GraphQLError as error:
+            await self._refuse(message, error.message, str((error.extensions or {}).get("code")))
+        except BadRequest as error:
+            await self._refuse(message, str(error), error.code)
+        else:
+            message["payload"]["query"] = text
+            await super().handle_subscribe(message)
+
+    async def _refuse(self, message: Any, told: str, code: str, **facts: Any) -> None:
+        """Answer a `subscribe` that begins nothing."""
+        extensions = {"code": code, "requestId": request_id(self.context.request), **facts}
+        error = GraphQLError(told, extensions=extensions)
+        await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+
+    def _found(self, payload: Any) -> GraphQLRequest:
+        """The document that a message holds or names; raises GraphQLError or BadRequest."""
+        connection, settings = self.context.request, self.context.services.settings
+        is_own = may_send_own(connection, settings, self.context.has_bearer)
+        documents: KnownDocuments = self.context.services.documents
+        return documents.found(requests.checked(payload), is_own)
 
     async def run_operation(self, operation: Running[Any, None]) -> None:
         """Run one subscription; whatever is wrong with it ends it alone, never the connection."""
@@ -142,9 +169,9 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         except BadRequest as error:
             await self._end_with(operation, GraphQLError(str(error), extensions={"code": error.code}))
         except TooMany as error:
-            await self._refuse(operation, str(error), error.code, error.facts)
+            await self._end_refused(operation, str(error), error.code, error.facts)
         except AllowanceUsedUp as error:
-            await self._refuse(operation, said(self.context.request, error), "ALLOWANCE_USED_UP", facts(error))
+            await self._end_refused(operation, said(self.context.request, error), "ALLOWANCE_USED_UP", facts(error))
         except errors.Unavailable:
             await self._send_away(AWAY)
         except WebSocketDisconnected:
@@ -153,7 +180,7 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
             await self._end_with(operation, GraphQLError("", original_error=error))
 
     async def _run(self, operation: Running[Any, None]) -> None:
-        asked = requests.checked(
+        asked = self._found(
             {"query": operation.query, "variables": operation.variables, "operationName": operation.operation_name}
         )
         services = self.context.services
@@ -185,7 +212,9 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         with contextlib.suppress(Exception):  # the socket may be gone already, and then nobody is left to tell
             await self._end(operation, [shown.formatted])
 
-    async def _refuse(self, operation: Running[Any, None], message: str, code: str, facts: Mapping[str, Any]) -> None:
+    async def _end_refused(
+        self, operation: Running[Any, None], message: str, code: str, facts: Mapping[str, Any]
+    ) -> None:
         extensions = {"code": code, "requestId": request_id(self.context.request), **facts}
         with contextlib.suppress(Exception):
             await self._end(operation, [GraphQLError(message, extensions=extensions).formatted])
@@ -195,27 +224,6 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         await operation.send_operation_message({"id": operation.id, "type": "error", "payload": told})
         if any(error["message"] == str(errors.StreamEnded()) for error in told):
             await self.websocket.close(4401, "The session has ended")
-
-
-def _is_well_formed(message: Any) -> bool:
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return False
-    payload, kind = message.get("payload"), message["type"]
-    if kind == "subscribe":
-        return isinstance(message.get("id"), str) and _is_operation(payload)
-    if kind == "complete":
-        return isinstance(message.get("id"), str)
-    return isinstance(payload, dict | None)
-
-
-def _is_operation(payload: Any) -> bool:
-    return (
-        isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
-        and isinstance(payload.get("operationName"), str | None)
-        and isinstance(payload.get("variables"), dict | None)
-        and isinstance(payload.get("extensions"), dict | None)
-    )
 
 
 class Socket(ASGIWebSocketAdapter):
@@ -262,6 +270,7 @@ class GraphQLOverWebSocket(GraphQL[Any, None]):
         given = context.connection_params.get("authorization") or context.connection_params.get("Authorization")
         if given is not None:
             context.token = asking.bearer_of(given) if isinstance(given, str) else None
+            context.has_bearer = True
             viewer = await asking.viewer_for(context.request, self.services, context.token)
             if viewer.kind is Kind.ANONYMOUS:
                 raise ConnectionRejectionError

@@ -52,7 +52,7 @@ for (const useGETForHashedQueries of [false, true]) {
     const { data } = await client.query({ query: RESULTS });
     assert.ok(data.me.results.length > 0);
     await client.query({ query: gql`{ viewer { kind } }` });
-    assert.equal(requests.length, 3, `one try with a hash, none after it: ${requests}`);
+    assert.equal(requests.length, 4, `one try with a hash, one with the document, for each: ${requests}`);
   });
 }
 

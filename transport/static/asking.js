@@ -91,18 +91,40 @@ export function tell(kind, ...lines) {
 }
 
 // Throws what the service could not do, with the code of the error and what it says besides.
-export async function ask(query, variables, options = {}) {
+export async function ask(query, variables, options) {
+  const documentId = await idOf(query);
+  let { data, errors } = await sent(documentId ? { documentId, variables } : { query, variables }, options);
+  // of another release than the service, for a moment
+  if (errors?.[0].extensions?.code === "PERSISTED_QUERY_NOT_FOUND") {
+    ({ data, errors } = await sent({ query, variables }, options));
+  }
+  if (errors) throw Object.assign(new Error(errors[0].message), errors[0].extensions);
+  return data;
+}
+
+async function sent(asked, options = {}) {
   const language = document.documentElement.lang;
   const response = await fetch("/graphql", {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "application/json", "Accept-Language": language },
-    body: JSON.stringify({ query, variables }),
+    body: JSON.stringify(asked),
     signal: AbortSignal.timeout?.(WAIT_MILLISECONDS),
     ...options,
   });
-  const { data, errors } = await response.json();
-  if (errors) throw Object.assign(new Error(errors[0].message), errors[0].extensions);
-  return data;
+  return response.json();
+}
+
+const ids = new Map();
+
+// What the service knows our documents by (persisted/pages.json); null where browsers do not hash, without https.
+async function idOf(query) {
+  if (!globalThis.crypto?.subtle) return null;
+  if (!ids.has(query)) {
+    const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(query));
+    const digits = [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0"));
+    ids.set(query, `sha256:${digits.join("")}`);
+  }
+  return ids.get(query);
 }
 
 let last = Promise.resolve();
