@@ -4,7 +4,7 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from errors import AlreadyDecided, NotAllowed, SittingNotFound, SittingStateForbids
+from errors import AlreadyDecided, NotAllowed, Sentence, SittingNotFound, SittingStateForbids
 from models.proctoring import Appeal, AppealOutcome
 from models.sitting import Happening
 from models.sitting_states import SittingState
@@ -22,7 +22,7 @@ APPEALABLE = frozenset(
 async def make(viewer: Viewer, sitting_id: UUID, text: str) -> None:
     """Appeal against how a sitting ended, once.
 
-    Raises NotLoggedIn, NotAllowed, SittingNotFound, SittingStateForbids, AlreadyDecided or InvalidInput.
+    Raises NotLoggedIn, NotAllowed, SittingNotFound, SittingStateForbids or InvalidInput.
     """
     text = checked(text, "text")
     async with database.transaction():
@@ -31,7 +31,7 @@ async def make(viewer: Viewer, sitting_id: UUID, text: str) -> None:
             raise SittingStateForbids(sitting.facts.state.value)
         there = await of_sitting(viewer, sitting_id)
         if there is not None:
-            raise AlreadyDecided("APPEALED", there["made_at"])
+            raise SittingStateForbids(sitting.facts.state.value, Sentence.of("You have appealed already."))
         await Appeal.create(sitting_id=sitting_id, text=text, made_at=viewer.at)
         await sitting_moves.tell(sitting_id, Happening.APPEALED, sitting.facts, viewer)
 

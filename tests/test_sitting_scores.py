@@ -202,7 +202,7 @@ async def test_an_appeal_is_made_once_and_answered_once_with_an_outcome_in_the_t
         await appeals.make(home.viewer, home.id, "I was ill")
     clock.forward(days=4)
     await appeals.make(home.viewer, home.id, "I was ill")
-    with pytest.raises(AlreadyDecided):
+    with pytest.raises(SittingStateForbids):
         await appeals.make(home.viewer, home.id, "Really")
     with pytest.raises(NotAllowed):
         await appeals.answer(home.proctor, home.id, AppealOutcome.STANDS, "No")
