@@ -19,6 +19,7 @@ from errors import (
     SittingStateForbids,
     StepNotNext,
     TooManyTries,
+    WrongLogin,
     WrongTestPassword,
 )
 from models.check_in import STEPS, Step
@@ -27,11 +28,20 @@ from models.institution import InstitutionStatus
 from models.proctoring import Part
 from models.sitting_reasons import Reason
 from models.viewer import Kind
-from resolvers import check_ins, proctoring, sitting_chat, sitting_moves, sitting_tests, sittings
+from resolvers import (
+    check_ins,
+    passwords,
+    proctoring,
+    sessions,
+    sitting_chat,
+    sitting_moves,
+    sitting_tests,
+    sittings,
+)
 from resolvers.shares import Consent
 from tests.conftest import ControlledClock, Statements
 from tests.sitting_world import HERE, IN_TOKYO, Home, proctor_of
-from tests.world import World
+from tests.world import PASSWORD, World
 
 MINUTE = timedelta(minutes=1)
 LAST = timedelta(minutes=15)
@@ -401,3 +411,15 @@ async def test_a_heartbeat_costs_few_statements(home: Home, statements: Statemen
     with statements.counted():
         await sitting_tests.report_connection(home.viewer, home.id)
     assert len(statements) <= 4  # with the beginning and the end of the transaction
+
+
+async def test_a_proctor_logs_in_with_a_code_and_is_a_viewer_of_their_own_kind(home: Home) -> None:
+    """A4: and may do nothing that staff may, but change their own password."""
+    nobody = home.world.viewer(Kind.ANONYMOUS)
+    with pytest.raises(WrongLogin):
+        await sessions.log_in(Kind.STAFF, home.staff.email, PASSWORD, nobody)
+    logged_in = await sessions.log_in(Kind.STAFF, home.staff.email, PASSWORD, nobody, home.world.code(home.staff))
+    assert (logged_in.viewer.kind, logged_in.viewer.id) == (Kind.PROCTOR, home.staff.id)
+    with pytest.raises(NotAllowed):
+        logged_in.viewer.must_be(Kind.STAFF)
+    assert await passwords.change(logged_in.viewer, PASSWORD, "another horse 43", "another horse 43") == 0

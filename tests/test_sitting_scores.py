@@ -17,6 +17,7 @@ from models.sitting_reasons import Reason
 from models.viewer import Kind
 from resolvers import (
     appeals,
+    closing,
     official_scores,
     proctoring,
     recordings,
@@ -30,8 +31,8 @@ from resolvers import (
 from resolvers.reading import SHARES
 from resolvers.shares import Consent
 from tests.conftest import ControlledClock
-from tests.sitting_world import Home
-from tests.world import World, settled
+from tests.sitting_world import EXAM, Home
+from tests.world import PASSWORD, World, settled
 
 SCORES = {"READING": 25, "LISTENING": 24, "SPEAKING": 23, "WRITING": 23}
 YES = Consent(CONSENT_VERSION, "ja")
@@ -53,6 +54,18 @@ async def made(home: Home) -> dict[str, Any]:
         id=home.id,
     )
     return {} if row is None else dict(row)
+
+
+async def with_photo(home: Home) -> None:
+    """The photo that was taken at the check-in."""
+    await database.rows(
+        """INSERT INTO sitting_photo (id, sitting_id, file, width, height, size, digest, added_at, proctor_id)
+           VALUES (gen_random_uuid(), :id, 'photo/a.jpg', 10, 10, 9, :digest, :now, :proctor)""",
+        id=home.id,
+        digest=b"d" * 32,
+        now=home.clock(),
+        proctor=home.staff.id,
+    )
 
 
 async def test_unofficial_scores_of_reading_and_listening_are_the_candidates_alone(home: Home) -> None:
@@ -77,6 +90,31 @@ async def test_reporting_makes_an_entry_and_a_result_that_nobody_sees_yet(home: 
     assert await results.by_ids(home.viewer, [found["result_id"]]) == {}
     assert await releases.tell(home.clock()) == 0
     assert [(one["state"], one["reason"]) for one in [await home.row()]] == [("REPORTED", "CHOSE_TO_REPORT")]
+
+
+async def test_the_release_of_a_session_does_not_release_what_is_held(home: Home) -> None:
+    """H8"""
+    await sitting_scores.report(home.viewer, home.id)
+    day = (await made(home))["exam_date"]
+    scheduled = await releases.schedule(home.board, EXAM, day, home.clock() + timedelta(days=1))
+    assert scheduled.results == 0
+    assert (await made(home))["released_at"] is None
+
+
+async def test_a_closed_account_leaves_no_photo_and_no_chat_and_sends_no_result(home: Home) -> None:
+    """G2"""
+    await with_photo(home)
+    await database.rows(
+        """INSERT INTO sitting_message (id, sitting_id, text, sent_at)
+           VALUES (gen_random_uuid(), :id, 'Hello', now())""",
+        id=home.id,
+    )
+    await sittings.name_recipients(home.viewer, home.id, [(await home.world.institution()).id], YES)
+    await sitting_scores.report(home.viewer, home.id)
+    await closing.close(home.viewer, PASSWORD, is_confirmed=True)
+    assert await official_scores.record(home.board, home.id, 95, SCORES) == []
+    for table in ("sitting_photo", "photo", "sitting_message", "sitting_recipient", "share"):
+        assert await database.value(f"SELECT count(*) FROM {table}") == 0
 
 
 async def test_reporting_twice_at_once_makes_one_result(home: Home) -> None:
@@ -177,14 +215,7 @@ async def test_a_cancellation_is_undone_on_the_sixtieth_day_and_not_a_second_lat
 
 async def test_the_photo_of_a_sitting_goes_the_way_of_test_day_photos(home: Home) -> None:
     """H4, R7"""
-    await database.rows(
-        """INSERT INTO sitting_photo (id, sitting_id, file, width, height, size, digest, added_at, proctor_id)
-           VALUES (gen_random_uuid(), :id, 'photo/a.jpg', 10, 10, 9, :digest, :now, :proctor)""",
-        id=home.id,
-        digest=b"d" * 32,
-        now=home.clock(),
-        proctor=home.staff.id,
-    )
+    await with_photo(home)
     entry_id = await sitting_scores.report(home.viewer, home.id)
     assert await database.value("SELECT file FROM photo WHERE entry_id = :id", id=entry_id) == "photo/a.jpg"
     assert await database.value("SELECT count(*) FROM sitting_photo") == 0
