@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
 from engine import database
 from engine import files as store
+from engine.events import Bookmark
 from errors import AlreadyDecided, InvalidInput, NotAllowed, SittingNotFound, SittingStateForbids
 from models.consent import CONSENT_VERSION
 from models.institution import Institution
@@ -23,6 +25,7 @@ from resolvers import (
     recordings,
     releases,
     results,
+    sessions,
     sitting_chat,
     sitting_events,
     sitting_scores,
@@ -31,7 +34,7 @@ from resolvers import (
 from resolvers.reading import SHARES
 from resolvers.shares import Consent
 from tests.conftest import ControlledClock
-from tests.sitting_world import EXAM, Home
+from tests.sitting_world import EXAM, Home, proctor_of
 from tests.world import PASSWORD, World, settled
 
 SCORES = {"READING": 25, "LISTENING": 24, "SPEAKING": 23, "WRITING": 23}
@@ -301,3 +304,36 @@ async def test_no_text_of_a_person_is_in_an_event(open_database: None, world: Wo
     await proctoring.end(home.proctor, home.id, Reason.LEFT, "Hiddenwords")
     told = await database.value("SELECT string_agg(sitting_event::text, ' ') FROM sitting_event")
     assert [text for text in ("Hidden", home.released.password, home.released.test_id) if text in told] == []
+
+
+async def test_candidate_and_proctor_see_each_other_live_and_a_hand_over_ends_it_for_the_first(
+    app: Starlette, world: World, clock: ControlledClock
+) -> None:
+    """H10"""
+    home = await Home.booked(world, clock)
+    await home.taken()
+    hub = app.state.services.sitting_hub
+    own, watching = [asyncio.create_task(told_live(home, hub, owner)) for owner in (home.candidate, home.staff)]
+    async with asyncio.timeout(60):
+        while hub.open_streams < 2:  # noqa: ASYNC110  # nobody sets an event for it
+            await asyncio.sleep(0.01)
+    other = await proctor_of(world)
+    await proctoring.note_presence(world.viewer(Kind.PROCTOR, other.id))
+    await sitting_chat.send(home.viewer, home.id, "Hello")
+    await proctoring.note_incident(home.proctor, home.id, "Somebody speaks")
+    await proctoring.hand_over(home.proctor, home.id, other.id)
+    async with asyncio.timeout(60):
+        assert await own == ["MESSAGE_SENT", "HANDED_OVER"]
+        assert await watching == ["MESSAGE_SENT", "INCIDENT_NOTED"]
+
+
+async def told_live(home: Home, hub: Any, owner: Any) -> list[str]:
+    """What a candidate or a proctor is told of a sitting from now on, until it is handed over."""
+    token = await home.world.token(owner)
+    viewer = await sessions.viewer_of(token, home.clock(), "192.0.2.1")
+    kinds: list[str] = []
+    async for event in sitting_events.follow(viewer, hub, home.id, Bookmark(None)):
+        kinds.append(event.kind.value)
+        if event.kind.value == "HANDED_OVER":
+            break
+    return kinds
