@@ -8,7 +8,6 @@ from uuid import UUID
 from engine import database
 from engine.database import Row
 from engine.events import Batch, Bookmark, Cursor, Hub
-from errors import SittingNotFound
 from models.sitting import NOT_FOR_CANDIDATES, Happening, Sitting
 from models.sitting_states import Actor, SittingState
 from models.viewer import Kind, Viewer
@@ -61,11 +60,10 @@ async def follow(
 ) -> AsyncGenerator[SittingEvent, None]:
     """Every event of a sitting behind the bookmark (or from now on) that this viewer may know; see `follow_topic`.
 
-    Whoever may not see the sitting any more, as a proctor who handed it over, is told nothing more. Raises
-    SittingNotFound.
+    Whoever may not see the sitting, or not any more, as a proctor who handed it over, is told nothing.
     """
     if await Sitting.visible_to(viewer).get_or_none(sitting_id) is None:
-        raise SittingNotFound
+        return
     async for event in journal.follow_topic(hub, sitting_id, viewer.session_id, bookmark):
         changes_hands = event.kind in (Happening.TAKEN, Happening.HANDED_OVER)
         if changes_hands and await Sitting.visible_to(viewer).get_or_none(sitting_id) is None:

@@ -258,3 +258,23 @@ async def recipients(viewer: Viewer, sitting_id: UUID) -> list[Row]:
         id=sitting_id,
         **visible.named,
     )
+
+
+async def of_viewer(viewer: Viewer) -> list[Row]:
+    """A candidate's sittings, newest appointment first; a proctor's own and those that wait, first appointment first.
+
+    A proctor is not shown whose sittings are over.
+    """
+    visible = Sitting.visible_to(viewer)
+    is_proctor = viewer.kind is Kind.PROCTOR
+    order = "sitting.proctor_id IS NULL, sitting.appointment_at, sitting.id"
+    found = await database.rows(
+        f"""{SITTING} WHERE {visible} AND (NOT :is_proctor OR sitting.state <> ALL(:ends))
+            ORDER BY {order if is_proctor else "sitting.appointment_at DESC, sitting.id DESC"}""",
+        is_proctor=is_proctor,
+        ends=[state.value for state in ENDS],
+        **visible.named,
+    )
+    for row in found:
+        viewer.saw(row["candidate_id"])
+    return found

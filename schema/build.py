@@ -34,6 +34,7 @@ from schema.list_check import ListCheckMutation, ListCheckQuery
 from schema.loading import LoadingMutation
 from schema.password import PasswordMutation
 from schema.photo import PhotoMutation
+from schema.proctoring import ProctoringMutation
 from schema.refusals import TYPES, handlers
 from schema.release import ReleaseMutation
 from schema.result import ResultQuery
@@ -41,6 +42,8 @@ from schema.result_change import ResultChangeSubscription
 from schema.sandbox import SandboxMutation, SandboxQuery
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery, ShareSubscription
+from schema.sitting import SittingQuery, SittingSubscription
+from schema.sitting_order import SittingMutation
 from schema.staff import StaffQuery
 from schema.suspension import SuspensionMutation
 from schema.template import TemplateMutation, TemplateQuery
@@ -85,6 +88,7 @@ class Query(
     TemplateQuery,
     DownloadQuery,
     ChangeQuery,
+    SittingQuery,
     NodeQuery,
 ):
     pass
@@ -120,12 +124,14 @@ class Mutation(
     WebhookMutation,
     TemplateMutation,
     DownloadMutation,
+    SittingMutation,
+    ProctoringMutation,
 ):
     pass
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(ShareSubscription, ResultChangeSubscription, DownloadSubscription):
+class Subscription(ShareSubscription, ResultChangeSubscription, DownloadSubscription, SittingSubscription):
     pass
 
 
