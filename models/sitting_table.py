@@ -257,7 +257,7 @@ def turns(facts: Facts, now: datetime) -> list[Turn]:
     if rule is None:
         return []
     at = due_at(facts, rule.act)
-    turn = Turn(rule.act, at, _moved(facts, rule, at, _reason(rule, None)))
+    turn = Turn(rule.act, at, _moved(facts, rule, at, next(iter(rule.reasons), None)))
     return [turn, *turns(turn.facts, now)]
 
 

@@ -35,6 +35,7 @@ from resolvers.sitting_moves import Told, held_of, move
 SCALE_AT_HOME = "IBT120"  # exams in sections are those that can be taken at home
 APART = timedelta(hours=4)  # a sitting takes about three
 MOST_RECIPIENTS = 10
+MOST_SHOWN = 100
 
 SITTING = f"""SELECT sitting.*, exam.title AS qualification, candidate.given_name, candidate.family_name,
                      candidate.native_name, {sitting_moves.PROCTOR_SEEN}
@@ -270,7 +271,8 @@ async def of_viewer(viewer: Viewer) -> list[Row]:
     order = "sitting.proctor_id IS NULL, sitting.appointment_at, sitting.id"
     found = await database.rows(
         f"""{SITTING} WHERE {visible} AND (NOT :is_proctor OR sitting.state <> ALL(:ends))
-            ORDER BY {order if is_proctor else "sitting.appointment_at DESC, sitting.id DESC"}""",
+            ORDER BY {order if is_proctor else "sitting.appointment_at DESC, sitting.id DESC"}
+            LIMIT {MOST_SHOWN}""",
         is_proctor=is_proctor,
         ends=[state.value for state in ENDS],
         **visible.named,
