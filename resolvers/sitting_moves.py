@@ -187,9 +187,11 @@ DUE = f"""{HELD} WHERE (state IN ('BOOKED', 'SYSTEM_CHECKED')
 async def settle(now: datetime) -> int:
     """Write down what the clock has ended or interrupted; tells of how many. Several workers share them."""
     count = 0
-    while batch := await _settle_some(now - GRACE):
+    while True:
+        batch = await _settle_some(now - GRACE)
         count += batch
-    return count
+        if batch < DUE_AT_ONCE:
+            return count
 
 
 async def _settle_some(now: datetime) -> int:

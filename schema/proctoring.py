@@ -8,7 +8,7 @@ import strawberry
 
 from models.check_in import Step
 from models.proctoring import AppealOutcome as Outcome
-from models.sitting_reasons import IN_OWN_WORDS, Reason
+from models.sitting_reasons import Reason
 from resolvers import appeals, check_ins, official_scores, proctoring, sitting_scores, sitting_tests
 from schema.arguments import Input
 from schema.context import Info
@@ -59,9 +59,6 @@ class SittingEndReason(Enum):
     SUSPICIOUS_CONDUCT = strawberry.enum_value("SUSPICIOUS_CONDUCT", description="Makes the sitting invalid.")
     HELP_BY_OTHERS = strawberry.enum_value("HELP_BY_OTHERS", description="Makes the sitting invalid.")
     FORBIDDEN_OBJECT = strawberry.enum_value("FORBIDDEN_OBJECT", description="Makes the sitting invalid.")
-
-
-assert {one.value for one in SittingEndReason} == {reason.value for reason in IN_OWN_WORDS}
 
 
 @strawberry.enum(description="What came of an appeal.")
@@ -175,8 +172,8 @@ class ProctoringMutation:
         return CheckInStepConfirmed(
             sitting=await sitting_of(info, key),
             next=done.next and CheckInStepKind(done.next.value),
-            test_id=done.released and done.released.test_id,
-            test_password=done.released and done.released.password,
+            test_id=done.released.test_id if done.released else None,
+            test_password=done.released.password if done.released else None,
         )
 
     @strawberry.mutation(description="Let a candidate whose connection is back go on, as the proctor.")

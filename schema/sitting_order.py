@@ -250,7 +250,7 @@ class SittingMutation:
     async def cancel_scores(self, info: Info, input: Input[CancelScoresInput]) -> CancelScoresPayload:
         key = sitting_key(input.sitting_id)
         asked = await sitting_scores.cancel(info.context.viewer, key, input.confirmation)
-        return ScoresCancelled(sitting=await sitting_of(info, key), confirmation=asked and asked.confirmation)
+        return ScoresCancelled(sitting=await sitting_of(info, key), confirmation=asked.confirmation if asked else None)
 
     @strawberry.mutation(description="Start check-in, from the appointment on, for 15 minutes.")
     async def start_check_in(self, info: Info, input: Input[SittingInput]) -> SittingPayload:

@@ -3,9 +3,20 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from starlette.applications import Starlette
 
+from models.appointments import Turning as Turn
+from models.check_in import Step
+from models.proctoring import AppealOutcome as Outcome
+from models.proctoring import Part
+from models.sitting_reasons import IN_OWN_WORDS
+from models.sitting_states import Actor
+from models.sitting_states import SittingState as SittingStates
 from models.verifier import StaffUser
+from schema.proctoring import AppealOutcome, CheckInStepKind, SittingEndReason
+from schema.sitting import SittingActor, SittingState
+from schema.sitting_order import SystemPart, Turning
 from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.sitting_world import EXAM, proctor_of
@@ -20,6 +31,17 @@ CONFIRM = f"""mutation ($input: ConfirmCheckInStepInput!) {{ confirmCheckInStep(
     ... on CheckInStepConfirmed {{ next testId testPassword {SITTING} }}
     ... on NameDiffers {{ letters {{ expected shown isSame }} }} {REFUSED} }} }}"""
 STEPS = ("DOCUMENT", "RULES", "SCREEN", "MIRROR", "ROOM", "BROWSER", "PASSWORD")
+
+
+@pytest.mark.parametrize(
+    ("ours", "shown"),
+    [
+        (IN_OWN_WORDS, SittingEndReason), (SittingStates, SittingState), (Step, CheckInStepKind), (Part, SystemPart),
+        (Outcome, AppealOutcome), (Actor, SittingActor), (Turn, Turning),
+    ],
+)  # fmt: skip
+def test_the_schema_names_all_that_there_is(ours: Any, shown: Any) -> None:
+    assert {one.value for one in ours} == set(shown.__members__)
 
 
 async def ordered(client: Client, name: str, **input: Any) -> dict[str, Any]:
