@@ -94,6 +94,18 @@ async def hand_over(viewer: Viewer, sitting_id: UUID, proctor_id: UUID) -> None:
         await trail.note(viewer, TrailAct.CHANGED, [About(sitting.row["candidate_id"])])
 
 
+async def others(viewer: Viewer) -> list[Row]:
+    """The other proctors who are connected, by name, for who hands a sitting over; empty for all but proctors."""
+    if viewer.kind is not Kind.PROCTOR:
+        return []
+    return await database.rows(
+        """SELECT staff_user.id, staff_user.name FROM proctor_presence JOIN staff_user ON staff_user.id = staff_id
+           WHERE seen_at >= :since AND staff_user.id <> :id AND role = 'PROCTOR' ORDER BY name, staff_user.id""",
+        since=viewer.at - LOST_AFTER,
+        id=viewer.id,
+    )
+
+
 async def _is_connected(proctor_id: UUID, viewer: Viewer) -> bool:
     return bool(
         await database.rows(

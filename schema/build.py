@@ -34,7 +34,7 @@ from schema.list_check import ListCheckMutation, ListCheckQuery
 from schema.loading import LoadingMutation
 from schema.password import PasswordMutation
 from schema.photo import PhotoMutation
-from schema.proctoring import ProctoringMutation
+from schema.proctoring import ProctoringMutation, ProctoringQuery
 from schema.refusals import TYPES, handlers
 from schema.release import ReleaseMutation
 from schema.result import ResultQuery
@@ -89,6 +89,7 @@ class Query(
     DownloadQuery,
     ChangeQuery,
     SittingQuery,
+    ProctoringQuery,
     NodeQuery,
 ):
     pass

@@ -12,7 +12,7 @@ from models.sitting_reasons import Reason
 from resolvers import appeals, check_ins, official_scores, proctoring, sitting_scores, sitting_tests
 from schema.arguments import Input
 from schema.context import Info
-from schema.ids import key_of
+from schema.ids import global_id, key_of
 from schema.refusals import (
     AlreadyDecided,
     InvalidInput,
@@ -154,6 +154,20 @@ AnswerAppealPayload = Annotated[
     SittingChanged | NotLoggedIn | NotAllowed | SittingNotFound | AlreadyDecided | InvalidInput,
     strawberry.union("AnswerAppealPayload", description="The sitting, or why it was not answered."),
 ]
+
+
+@strawberry.type(description="A proctor who is connected.")
+class Proctor:
+    id: strawberry.ID = strawberry.field(description="For `handOverSitting`.")
+    name: str = strawberry.field(description="Name.")
+
+
+@strawberry.type
+class ProctoringQuery:
+    @strawberry.field(description="The other proctors who are connected now; empty for everybody but proctors.")
+    async def proctors(self, info: Info) -> list[Proctor]:
+        found = await proctoring.others(info.context.viewer)
+        return [Proctor(id=global_id("Proctor", one["id"]), name=one["name"]) for one in found]
 
 
 @strawberry.type

@@ -14,7 +14,7 @@ from models.sitting_reasons import WORDS
 from models.sitting_states import SittingState as State
 from models.sitting_table import BREAK, START_WITHIN, UNDO_WITHIN, Facts, possible
 from models.viewer import Kind, Viewer
-from resolvers import journal, sitting_chat, sitting_events, sitting_scores, sittings
+from resolvers import journal, proctoring, sitting_chat, sitting_events, sitting_scores, sittings
 from schema.arguments import Id
 from schema.context import Info
 from schema.ids import global_id, key_of
@@ -83,6 +83,12 @@ class SittingChat:
     )
     longest_seconds: float | None = strawberry.field(description="The longest wait for an answer so far.")
     mean_seconds: float | None = strawberry.field(description="The mean wait for an answer so far.")
+
+
+@strawberry.type(description="What a proctor noted; candidates are told the reason that comes of it.")
+class Incident:
+    text: str = strawberry.field(description="What happened.")
+    noted_at: datetime = strawberry.field(description="When, UTC.")
 
 
 @strawberry.type(description="A score of the test that is not official.")
@@ -178,6 +184,11 @@ class Sitting(Node):
             )
             for one in found
         ]
+
+    @strawberry.field(description="What proctors noted, for them and the board's staff; empty for the candidate.")
+    async def incidents(self, info: Info) -> list[Incident]:
+        found = await proctoring.incidents(info.context.viewer, [self.row["id"]])
+        return [Incident(text=one["text"], noted_at=one["noted_at"]) for one in found]
 
     @strawberry.field(description="What is unread and unanswered.")
     async def chat(self, info: Info) -> SittingChat:

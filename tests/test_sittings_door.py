@@ -86,6 +86,14 @@ async def test_a_sitting_goes_from_booking_to_report_through_the_door(
     released = await confirmed(proctor, id, "Zoë Tanaka")
     opens = {"testId": released["testId"], "password": released["testPassword"]}
     assert (await ordered(own, "enterTest", sittingId=id, **opens))["sitting"]["state"] == "IN_PROGRESS"
+    other = client.as_(await world.token(await proctor_of(world)))
+    assert (await other.ask(TAKE))["takeNextSitting"] == {"sitting": None}
+    (connected,) = (await other.ask("{ proctors { id name } }"))["proctors"]
+    hand_over = "mutation ($input: HandOverSittingInput!) { handOverSitting(input: $input) { __typename } }"
+    to_other = {"sittingId": id, "proctorId": (await proctor.ask("{ proctors { id } }"))["proctors"][0]["id"]}
+    assert await proctor.ask(hand_over, input=to_other) == {"handOverSitting": {"__typename": "SittingHandedOver"}}
+    back = {"sittingId": id, "proctorId": connected["id"]}
+    assert await other.ask(hand_over, input=back) == {"handOverSitting": {"__typename": "SittingHandedOver"}}
     for _ in range(4):
         await ordered(own, "startSection", sittingId=id)
         await ordered(own, "finishSection", sittingId=id)
