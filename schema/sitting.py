@@ -236,7 +236,7 @@ def _end(facts: Facts, row: Row, viewer: Viewer) -> SittingEnd | None:
 async def shown(info: Info, id: strawberry.ID) -> "Sitting | None":
     """The sitting with this id, if the viewer may see it."""
     key = key_of(id, "Sitting")
-    row = (await sittings.by_ids(info.context.viewer, [key])).get(key) if key else None
+    row = await info.context.loaders.sitting.load(key) if key else None
     return None if row is None else Sitting.of(row, info.context.viewer)
 
 

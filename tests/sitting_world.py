@@ -9,6 +9,7 @@ from engine.database import Row
 from models.candidate import Candidate
 from models.check_in import STEPS, Step
 from models.proctoring import Part
+from models.sitting import Sitting
 from models.sitting_table import Facts
 from models.verifier import StaffRole, StaffUser
 from models.viewer import Kind, Viewer
@@ -118,3 +119,9 @@ async def proctor_of(world: World, **facts: Any) -> StaffUser:
 def at(viewer: Viewer, moment: datetime) -> Viewer:
     """The same viewer at another moment."""
     return replace(viewer, at=moment)
+
+
+async def booked(world: World) -> Sitting:
+    """The row of a sitting that somebody has booked."""
+    viewer = world.viewer(Kind.CANDIDATE, (await world.candidate()).id)
+    return await Sitting.get(id=(await sittings.book(viewer, HERE)).sitting["id"])
