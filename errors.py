@@ -188,7 +188,9 @@ class ConsentOutdated(Refusal):
 
 
 class NothingToSimulate(Refusal):
-    message = "Nothing in the sandbox is in a state in which this can happen: reset it, or simulate something else first."
+    message = (
+        "Nothing in the sandbox is in a state in which this can happen: reset it, or simulate something else first."
+    )
 
 
 class ShareNotFound(Refusal):
@@ -442,7 +444,7 @@ class NotWritable(Exception):
         return Sentence.of("Choose another format." if written == "XLSX" else "Leave these columns out.")
 
     @staticmethod
-    def _told(cell: BadCell) -> str:
+    def _told(cell: BadCell) -> Sentence:
         if cell.row == 0:
             return Sentence.of("Heading {column}: {signs}.", column=cell.column, signs=cell.signs)
         if not cell.signs:

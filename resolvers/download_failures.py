@@ -37,11 +37,12 @@ class CannotBeMade(Exception):
 
     def kept(self) -> str:
         """As a download keeps it; without names, which it must not keep longer than it may show them."""
-        is_made = isinstance(self.sentence, Sentence)
-        facts = {name: _kept(fact) for name, fact in self.sentence.facts.items()} if is_made else {}
-        template = self.sentence.template if is_made else self.sentence
         cells = [(cell.place, cell.column, cell.signs) for cell in self.cells]
-        return orjson.dumps({"sentence": template, "facts": facts, "cells": cells}).decode()
+        kept: dict[str, object] = {"sentence": self.sentence, "facts": {}, "cells": cells}
+        if isinstance(self.sentence, Sentence):
+            facts = {name: _kept(fact) for name, fact in self.sentence.facts.items()}
+            kept |= {"sentence": self.sentence.template, "facts": facts}
+        return orjson.dumps(kept, default=str).decode()
 
 
 def _kept(fact: object) -> object:

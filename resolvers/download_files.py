@@ -60,11 +60,17 @@ class Kept:
 async def keep(id: UUID, spool: IO[bytes]) -> Kept:
     """Keep what is in a temporary file, under a name that no other file has. Raises Unavailable."""
     name = f"{FOLDER}/{id}.{token_hex(8)}"
-    digest = await to_thread(lambda: hashlib.file_digest(spool, "sha256").digest())
-    size = spool.tell()
+    digest, size = await to_thread(_digest, spool)
     spool.seek(0)
     await store.put_pieces(name, locked_files.locked(LOCKED, name, spool))
     return Kept(name, size, digest)
+
+
+def _digest(spool: IO[bytes]) -> tuple[bytes, int]:
+    digest = hashlib.sha256()
+    while piece := spool.read(locked_files.PIECE):
+        digest.update(piece)
+    return digest.digest(), spool.tell()
 
 
 async def forget(name: str) -> None:

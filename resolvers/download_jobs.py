@@ -19,7 +19,6 @@ from engine.database import Row
 from engine.feeding import NotWanted
 from errors import NotPrintable, NotWritable
 from models.download import DownloadStatus
-from models.viewer import Viewer
 from resolvers import download_files, download_writing
 from resolvers.download_failures import NOTHING_LEFT, TOO_LONG, CannotBeMade, FailedCell
 from resolvers.download_files import Kept
@@ -116,7 +115,12 @@ async def _written(reading: Reading) -> Any:
 
 
 async def _finish(reading: Reading, kept: Kept, is_last: bool) -> Ending:
-    """Note the file, and what it shows; it may be fetched from the commit on. Raises CannotBeMade."""
+    """Note the file, and what it shows; it may be fetched from the commit on. Raises CannotBeMade.
+
+    All of it is looked at before the transaction, for which live events have to wait; who fetches it asks again.
+    """
+    if not is_last and await _is_withdrawn(reading):
+        return Ending.OUT_OF_DATE
     async with database.transaction():
         held = await database.row("SELECT * FROM download WHERE id = :id FOR UPDATE", id=reading.id)
         if held is None or held["status"] not in OPEN:
@@ -124,16 +128,15 @@ async def _finish(reading: Reading, kept: Kept, is_last: bool) -> Ending:
         viewer = await viewer_of(held, reading.clock())
         if not reading.count:
             raise CannotBeMade(NOTHING_LEFT)
-        if not is_last and await _seen(viewer, reading) != reading.count:
-            return Ending.OUT_OF_DATE
         await _note_contents(reading)
         await _note_file(reading, kept, viewer.at)
     return Ending.KEPT
 
 
-async def _seen(viewer: Viewer, reading: Reading) -> int:
-    """How many of the results in the file its institution still sees."""
-    return await download_files.seen(viewer, reading.id, sorted(reading.gone))
+async def _is_withdrawn(reading: Reading) -> bool:
+    """Whether a share was withdrawn after it was read. Raises CannotBeMade."""
+    viewer = await viewer_of(reading.download, reading.clock())
+    return await download_files.seen(viewer, reading.id, reading.gone) != reading.count
 
 
 async def _note_contents(reading: Reading) -> None:

@@ -82,17 +82,25 @@ async def note_look_up(viewer: Viewer, about: Iterable[About], purpose: str, ask
 
 
 async def note_download(viewer: Viewer, download_id: UUID) -> None:
-    """Write that this viewer takes the file of a download away: what it shows, by one statement, some an entry."""
-    await database.rows(
-        f"""INSERT INTO trail ({COLUMNS})
-            SELECT :chain::uuid, :act, :at::timestamptz, :viewer_kind, :viewer_id::uuid, :institution_id::uuid,
-                   array_agg(DISTINCT share.candidate_id), array_agg(download_row.result_id),
-                   array_agg(download_row.version), :path, :address, :request_id, :purpose
-            FROM download_row JOIN share ON share.id = download_row.share_id
-            WHERE download_row.download_id = :download_id GROUP BY download_row.place / {MOST_IN_AN_ENTRY}""",
-        download_id=download_id,
-        **_entry(viewer, TrailAct.DOWNLOADED, Shown()),
-    )
+    """Write that this viewer takes the file of a download away: what it shows, some an entry, each by one statement.
+
+    One for all of a large file would hold back for seconds what live events tell.
+    """
+    last = await database.value("SELECT max(place) FROM download_row WHERE download_id = :id", id=download_id)
+    for first in range(0, last + 1, MOST_IN_AN_ENTRY):
+        await database.rows(
+            f"""INSERT INTO trail ({COLUMNS})
+                SELECT :chain::uuid, :act, :at::timestamptz, :viewer_kind, :viewer_id::uuid, :institution_id::uuid,
+                       array_agg(DISTINCT share.candidate_id), array_agg(download_row.result_id),
+                       array_agg(download_row.version), :path, :address, :request_id, :purpose
+                FROM download_row JOIN share ON share.id = download_row.share_id
+                WHERE download_row.download_id = :download_id AND download_row.place >= :first
+                AND download_row.place < :behind HAVING count(*) > 0""",
+            download_id=download_id,
+            first=first,
+            behind=first + MOST_IN_AN_ENTRY,
+            **_entry(viewer, TrailAct.DOWNLOADED, Shown()),
+        )
 
 
 async def page(viewer: Viewer, select: str, order: str, first: int, named: Mapping[str, Any]) -> list[Row]:

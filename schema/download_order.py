@@ -8,6 +8,7 @@ import strawberry
 from models.template import DownloadFormat as Format
 from resolvers import download_progress, downloads
 from resolvers.download_choices import Choice
+from resolvers.download_reading import AT_ONCE
 from resolvers.download_writing import MOST_STATEMENTS
 from resolvers.downloads import LayoutWanted
 from schema.arguments import Id, Input
@@ -60,7 +61,7 @@ class RequestDownloadInput:
 @strawberry.type(description="The download that was ordered.")
 class DownloadRequested:
     download: Download = strawberry.field(
-        description=f"The download: of up to {downloads.AT_ONCE} results it is made by now, unless it is a PDF; others "
+        description=f"The download: of up to {AT_ONCE} results it is made by now, unless it is a PDF; others "
         "are made one after the other, and `downloadProgress` tells how far they have come."
     )
     not_found: int = strawberry.field(

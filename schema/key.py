@@ -49,7 +49,7 @@ class KeyScope(Enum):
     )
     MANAGE = strawberry.enum_value(
         "MANAGE",
-        description="Read `organisation`, its users and keys; change templates and webhooks; mark shares read or "
+        description="Read the users and keys of `organisation`; change templates and webhooks; mark shares read or "
         "unread by hand, beside READ_SHARES. Never make or revoke keys, nor change users.",
     )
 

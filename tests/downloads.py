@@ -5,10 +5,13 @@ import io
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx2
 
+from models.base import required
 from models.result import Result
+from schema import ids
 from tests.client import Client
 from tests.served import until
 from tests.world import World, gid
@@ -77,6 +80,12 @@ async def content(asker: Client, download: Any) -> bytes:
     return answer.content
 
 
+def key_of(download: Any) -> UUID:
+    """The key of a download."""
+    key: UUID = required(ids.key_of(download["id"], "Download"))
+    return key
+
+
 def rows_in(content: bytes) -> list[dict[str, str]]:
     """The rows of a CSV, by their headings."""
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
@@ -91,6 +100,6 @@ async def shared(world: World, institution: Any, count: int, **facts: Any) -> li
     return results[::-1]
 
 
-def ids(rows: Sequence[Any]) -> list[str]:
+def ids_of(rows: Sequence[Any]) -> list[str]:
     """Ids as clients know them."""
     return [gid(row) for row in rows]

@@ -14,6 +14,7 @@ from models.scope import Scope
 from models.share import Share
 from tests.client import Client
 from tests.world import World, gid
+from transport.asking import NO_KEY
 
 INBOX = """{ inbox { totalCount unreadCount edges { node { id status candidate { name }
     result { id headline skillScores { score } photo { address } statement { address } } } } } }"""
@@ -79,8 +80,14 @@ async def seen(client: Client) -> list[Any] | None:
 
 
 async def kind(client: Client) -> str:
-    """What kind of caller the service takes this client for."""
-    found: str = (await client.ask("{ viewer { kind } }"))["viewer"]["kind"]
+    """What kind of caller the service takes this client for; REFUSED if it takes nothing from it."""
+    answer = await client.post("{ viewer { kind } }")
+    if answer.status_code == 401:
+        assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+        (error,) = answer.json()["errors"]
+        assert (error["message"], error["extensions"]["code"]) == (NO_KEY, "UNAUTHENTICATED")
+        return "REFUSED"
+    found: str = answer.json()["data"]["viewer"]["kind"]
     return found
 
 

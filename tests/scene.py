@@ -85,6 +85,7 @@ async def scene_of(world: World) -> Scene:
     await _trail(scene)
     await _changes(scene)
     await _applications(scene)
+    await _sandbox(scene)
     for name, row in scene.rows.items():
         if isinstance(row, VerifierUser | StaffUser) or name in ("candidate", "other candidate"):
             scene.tokens[name] = await world.token(row)
@@ -104,12 +105,11 @@ async def _institutions(scene: Scene) -> None:
         facts: dict[str, Any] = dict(zip(("department", "city", "website"), words[1:], strict=True))
         scene.keep(name, await world.institution(words[0], status=status, approved_at=None, **facts), *words)
     await _users(scene)
-    words = "Hiddenkey", "sk_hidden"
-    key, _ = await world.key(scene.rows["home"], name=words[0], prefix=words[1])
-    scene.keep("key", key, *words)
+    key, _ = await world.key(scene.rows["home"], name="Hiddenkey", prefix="sk_hidden")
+    scene.keep("key", key, key.name, key.prefix)
     webhook = await world.webhook(scene.rows["home"], url="https://hiddenhooks.example/new")
     message = await world.delivery(webhook)
-    scene.keep("webhook", webhook, webhook.url, gid(message), str(message.pk))
+    scene.keep("webhook", webhook, webhook.url, gid(message))
     scene.keep("template", await _template(world, scene.rows["home"]), "Hiddentemplate", "Hiddenheading")
 
 
@@ -236,6 +236,19 @@ async def _changes(scene: Scene) -> None:
         await result_changes.write(kind, [scene.rows[name].id], scene.world.clock())
 
 
+async def _sandbox(scene: Scene) -> None:
+    """What is invented for `home`: its users know the sandbox, and its keys alone what is in it."""
+    world = scene.world
+    sandbox = scene.keep("sandbox", await world.sandbox(scene.rows["home"], name="Hiddensandbox"), "Hiddensandbox")
+    person: dict[str, Any] = {"family_name": "Hiddeninvented", "given_name": LAST, "sandbox_id": sandbox.id}
+    candidate = scene.keep("invented candidate", await world.candidate(False, **person), "Hiddeninvented")
+    facts: dict[str, Any] = {"statement_number": "SANDBOX-HIDDEN", "certificate_number": "SANDBOX-HIDDENC"}
+    result = await world.result(await world.entry(candidate, candidate_number="HIDDENNO9"), skills={}, **facts)
+    scene.keep("invented result", result, facts["certificate_number"])
+    scene.keep("invented share", await Share.get(id=await world.share(result, sandbox)))
+    _, scene.tokens["sandbox program"] = await world.key(sandbox, made_by=scene.rows["home user"])
+
+
 async def _applications(scene: Scene) -> None:
     """One that is to be decided, of an institution with the domain of another, and one that an invitation led to."""
     words = "Hiddenapplicant", "hiddenapplicant@office.example"
@@ -346,6 +359,12 @@ class Asker:
 
 def _once(_scene: Scene, _asker: Asker) -> list[Variables]:
     return [{}]
+
+
+def _resets(scene: Scene, asker: Asker) -> list[Variables]:
+    """The users of `home` may as well, but what is in it is for its own key to see first."""
+    is_home = asker.token == scene.tokens["home user"]
+    return [] if is_home else [{"input": {"id": gid(scene.rows["sandbox"])}}]
 
 
 def _registrations(scene: Scene, asker: Asker) -> list[Variables]:
@@ -602,6 +621,9 @@ WAYS = {
             ("changeWebhook", {"isPaused": True}), ("rotateWebhookSecret", {}), ("replayWebhook", {"after": "0.0"})
         )
     },
+    "Mutation.createSandbox": Way(
+        "createSandbox(input: $input)", "($input: CreateSandboxInput!)", lambda *_: [{"input": {}}], depth=2,
+    ),
     "Mutation.requestDownload": Way(
         "requestDownload(input: $input)", "($input: RequestDownloadInput!)", lambda *_: [{"input": {"filter": {}}}],
         depth=2,
@@ -616,6 +638,9 @@ WAYS = {
     ),
     "Subscription.newShares": Way('newShares(after: "0.0")'),
     "Subscription.resultChanges": Way('resultChanges(after: "0.0")'),
+    "Mutation.resetSandbox": Way(
+        "resetSandbox(input: $input)", "($input: ResetSandboxInput!)", _resets, depth=2,
+    ),
 }  # fmt: skip
 
 

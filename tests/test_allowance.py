@@ -221,15 +221,15 @@ async def test_processes_share_one_allowance_and_it_outlives_the_one_that_counte
         other.ready()
         async with standing(settings, system_clock) as door, httpx2.AsyncClient(timeout=60, trust_env=False) as http:
             world = World(system_clock)
-            http.headers["authorization"] = f"Bearer {await world.token(await world.verifier())}"
-            while not await is_shared(http, door.url, other):
+            while not await is_shared(world, http, door.url, other):
                 other.start().ready()
     finally:
         other.stop()
 
 
-async def is_shared(http: httpx2.AsyncClient, url: str, other: Served) -> bool:
-    """Spend at both, kill the other, and check; tells whether all of it was done within one minute."""
+async def is_shared(world: World, http: httpx2.AsyncClient, url: str, other: Served) -> bool:
+    """Spend at both, kill the other, and check, by a new institution; tells whether it was done within one minute."""
+    http.headers["authorization"] = f"Bearer {await world.token(await world.verifier())}"
     started_at = CLOCK.started_at(system_clock())
     asked = (http.post(f"{at}/graphql", json={"query": costing(1000)}) for at in (url, other.url) * 7)
     answers = await asyncio.gather(*asked)

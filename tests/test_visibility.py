@@ -35,6 +35,7 @@ OFFICE = {
     "webhook",
     "download",
     "download again",
+    "sandbox",
 }  # what a Primary User sees
 # and what a live share adds
 HELD = {"candidate", "result 1", "award 1", "version 1", "notice to home", "share with home"}
@@ -276,9 +277,10 @@ async def test_nobody_sees_anything_once_their_session_is_over(
 
 
 async def rightful(scene: Scene, app: Starlette, client: Client) -> dict[str, list[Said]]:
-    """What the candidate, the verifier and staff are told by each way, with all the passwords."""
+    """What a key of the sandbox, the candidate, the verifier and staff are told by each way, with all passwords."""
     told: dict[str, list[Said]] = {name: [] for name in WAYS}
-    for name, knows in (("candidate", "logIn"), ("home user", "logInVerifier"), ("staff", "register")):
+    askers = ("candidate", "logIn"), ("home user", "logInVerifier"), ("staff", "register"), ("sandbox program", "")
+    for name, knows in askers:
         asker = Asker(scene.tokens[name], frozenset({knows}))
         for way, answer in (await everything_told(scene, app, client, asker)).items():
             told[way].append(answer)

@@ -155,6 +155,13 @@ class World:
         await institutions.name_for_search(institution, aliases or [])
         return institution
 
+    async def sandbox(self, owner: Institution, **facts: Any) -> Institution:
+        """The sandbox of an institution, with nobody in it."""
+        place: dict[str, Any] = {"kind": owner.kind, "country": owner.country, "city": owner.city}
+        defaults = {"status": InstitutionStatus.APPROVED, "applied_at": self.clock(), "approved_at": self.clock()}
+        more: dict[str, Any] = {"name": "Trials (sandbox)", "website": owner.website, "sandbox_of_id": owner.id}
+        return await Institution.create(**place | defaults | more | facts)
+
     async def application(self, institution: Institution | None = None, **facts: Any) -> AccountApplication:
         """An application that is to be decided, of a new institution unless one is given."""
         number = self._next()
@@ -345,8 +352,12 @@ class World:
 
     async def share(self, result: Result, institution: Institution, terms: Terms = NO_TERMS) -> UUID:
         """A share, sent as the result's candidate would; answers its key."""
-        candidate_id = (await Entry.get(id=result.entry_id)).candidate_id
-        viewer = self.viewer(Kind.CANDIDATE, candidate_id)
+        candidate = await Candidate.get(entries__id=result.entry_id)
+        inside: dict[str, Any] = {
+            "institution_id": candidate.sandbox_id,
+            "is_sandbox": candidate.sandbox_id is not None,
+        }
+        viewer = self.viewer(Kind.CANDIDATE, candidate.id, **inside)
         sent = await send(viewer, result.id, institution.id, Consent(CONSENT_VERSION, "en"), terms)
         share_id: UUID = sent.share["share_id"]
         return share_id

@@ -8,12 +8,15 @@ from starlette.requests import HTTPConnection
 from engine.allowance import Spending
 from engine.languages import chosen
 from models import key_token
-from models.viewer import Viewer
+from models.viewer import Kind, Viewer
 from resolvers import sessions
 from schema.context import NewCookie
 from settings import Settings
+from transport.requests import BadRequest
 from transport.services import Services
 
+# Which of these it is, is told to nobody.
+NO_KEY = "This key is not good: it is mistyped, has ended, was revoked, or its institution's account is not open."
 LEAST_COST = 1  # nothing that is asked is for nothing
 
 
@@ -50,13 +53,20 @@ def cookie_is_ours(headers: Headers, settings: Settings) -> bool:
 async def viewer_for(
     connection: HTTPConnection, services: Services, token: str | None, cost: int | None = None
 ) -> Viewer:
-    """Who is asking, at this moment; what the operation costs, if it is one, is counted. Raises AllowanceUsedUp."""
+    """Who is asking, at this moment; what the operation costs, if it is one, is counted.
+
+    An operation by a key that has ended is not run as nobody's: its program would take for empty what it may not see.
+    Raises AllowanceUsedUp or BadRequest.
+    """
     address = connection.client.host if connection.client else ""
     language = chosen(connection.headers.get("accept-language"))
     now, settings = services.clock(), services.settings
     points = settings.points_per_institution, settings.points_per_key
     spending = None if cost is None else Spending(max(cost, LEAST_COST), *points, now)
-    return await sessions.viewer_of(token, now, address, language, spending)
+    viewer = await sessions.viewer_of(token, now, address, language, spending)
+    if token and cost is not None and viewer.kind is Kind.ANONYMOUS and key_token.is_meant(token):
+        raise BadRequest(401, NO_KEY, "UNAUTHENTICATED", WWW_Authenticate='Bearer error="invalid_token"')
+    return viewer
 
 
 def set_cookie(cookie: NewCookie, connection: HTTPConnection, settings: Settings) -> str:
