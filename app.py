@@ -17,10 +17,11 @@ from engine.events import Batch, Cursor, Hub
 from engine.jobs import Worker
 from mailers.post import post_of
 from models.viewer import Kind, Viewer
-from resolvers import download_progress, jobs, journal, office, result_changes, sessions
+from resolvers import download_progress, jobs, journal, office, result_changes, sessions, sitting_events, sitting_moves
 from resolvers.download_progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
+from resolvers.sitting_events import SittingEvent
 from resolvers.webhook_sender import Sender
 from settings import Settings
 from transport import pages
@@ -46,7 +47,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
     outbound.use(settings.webhooks_to_private)
     files.use(settings.files_url, settings.var / "files")
     url = settings.database_url
-    services = Services(settings, clock, _hub(url, clock), _result_hub(url, clock), _download_hub(url, clock))
+    hubs = _hub(url, clock), _result_hub(url, clock), _download_hub(url, clock), _sitting_hub(url, clock)
+    services = Services(settings, clock, *hubs)
     app = Starlette(
         routes=[
             Route("/graphql", GraphQLOverHTTP(services)),
@@ -103,6 +105,10 @@ def _download_hub(url: str, clock: Clock) -> Hub[Progress]:
     return Hub(url, download_progress.CHANNEL, download_progress.read, lambda ids: sessions.still_valid(ids, clock()))
 
 
+def _sitting_hub(url: str, clock: Clock) -> Hub[SittingEvent]:
+    return Hub(url, sitting_moves.CHANNEL, sitting_events.read, lambda ids: sessions.still_valid(ids, clock()))
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     services: Services = app.state.services
@@ -110,7 +116,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     assert settings.database_url is not None
     async with contextlib.AsyncExitStack() as open:
         await open.enter_async_context(database.opened(settings.database_url, settings.pool_size))
-        for hub in (services.hub, services.result_hub, services.download_hub):
+        for hub in (services.hub, services.result_hub, services.download_hub, services.sitting_hub):
             await open.enter_async_context(hub)
         if settings.runs_worker:
             await open.enter_async_context(working(settings, services.clock, services.draining))

@@ -341,6 +341,55 @@ class DownloadsStillRunning(Refusal):
         self.running = running
 
 
+class SittingNotFound(Refusal):
+    message = "There is no such sitting here."
+
+
+class SittingStateForbids(Refusal):
+    """A sitting is in a state that does not allow the act, or not yet (H2-H9); `why` says more where there is more."""
+
+    def __init__(self, state: str, why: str = "") -> None:
+        told = "This cannot be done with a sitting that is {state}."
+        named = Sentence.of(state.lower().replace("_", " "))
+        super().__init__(Sentence.of(told + " {why}", state=named, why=why) if why else Sentence.of(told, state=named))
+        self.state = state
+        self.why = why
+
+
+class StepNotNext(Refusal):
+    """The steps of a check-in are confirmed in order, each once (H3); `expected` is the one that comes next."""
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(Sentence.of("The next step of the check-in is {expected}.", expected=expected))
+        self.expected = expected
+
+
+class NameDiffers(Refusal):
+    """The name on the document is not the account's, letter for letter (H3): refuse, or send to the centre."""
+
+    message = (
+        "The name on the document is not the name of the account, letter for letter. "
+        "End the sitting, or send the candidate to their centre."
+    )
+
+    def __init__(self, letters: Sequence[tuple[str, str, bool]]) -> None:
+        super().__init__()
+        self.letters = list(letters)
+
+
+class WrongTestPassword(Refusal):
+    message = "This test ID and this test password do not belong together, or were used already. Ask your proctor."
+
+
+class AlreadyBooked(Refusal):
+    """The candidate has another sitting at about this time (H1). `appointment_at` is a moment in UTC."""
+
+    def __init__(self, appointment_at: datetime) -> None:
+        told = "You have another sitting that begins at {appointment_at}."
+        super().__init__(Sentence.of(told, appointment_at=appointment_at))
+        self.appointment_at = appointment_at
+
+
 class Unavailable(Exception):
     """The database cannot be reached at this moment. Lost in a commit, nobody knows whether it was made."""
 

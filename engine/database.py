@@ -28,7 +28,8 @@ ROOMS = ["models.candidate", "models.exam", "models.entry", "models.result", "mo
          "models.share", "models.template", "models.session", "models.journal", "models.letter",
          "models.tries", "models.trail", "models.version", "models.release", "models.photo",
          "models.totp", "models.application", "models.invitation", "models.join_request",
-         "models.list_check", "models.inbox", "models.key", "models.download", "models.webhook"]  # fmt: skip
+         "models.list_check", "models.inbox", "models.key", "models.download", "models.webhook",
+         "models.sitting", "models.proctoring"]  # fmt: skip
 
 MAY_RUN_TWICE = "/* may run twice */"  # in a statement that writes, yet does no harm if it was done before
 

@@ -100,6 +100,7 @@ class StaffRole(Enum):
 
     BOARD = "BOARD"
     CENTRE = "CENTRE"
+    PROCTOR = "PROCTOR"
 
 
 class StaffUser(Table):

@@ -26,6 +26,7 @@ class Kind(Enum):
     VERIFIER = "verifier"
     KEY = "key"  # an institution's own program
     STAFF = "staff"
+    PROCTOR = "proctor"  # of the staff, those who watch sittings
     WORKER = "worker"
 
 
@@ -68,6 +69,11 @@ class Viewer:
             "viewer_centre_id": self.centre_id,
             "viewer_at": self.at,
         }
+
+    @property
+    def account(self) -> Kind:
+        """The kind of account behind it: proctors have one of staff."""
+        return Kind.STAFF if self.kind is Kind.PROCTOR else self.kind
 
     @property
     def sandbox_id(self) -> UUID | None:

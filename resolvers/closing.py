@@ -22,6 +22,9 @@ ERASED = (
     "DELETE FROM email_change WHERE candidate_id = :id",
     "DELETE FROM password_reset WHERE candidate_id = :id",
     "DELETE FROM session WHERE candidate_id = :id",
+    "DELETE FROM sitting_message USING sitting WHERE sitting.id = sitting_id AND sitting.candidate_id = :id",
+    """DELETE FROM sitting_recipient USING sitting
+       WHERE sitting.id = sitting_id AND sitting.candidate_id = :id AND share_id IS NULL""",
     """UPDATE candidate SET email = NULL, email_refused_at = NULL, password_hash = NULL, wants_updates = false,
                             closed_at = :now WHERE id = :id""",
 )
@@ -98,6 +101,11 @@ async def _erase(candidate_id: UUID, now: datetime) -> None:
     await database.rows("SELECT 1 FROM entry WHERE candidate_id = :id ORDER BY id FOR NO KEY UPDATE", id=candidate_id)
     erased = await database.rows(
         "DELETE FROM photo USING entry WHERE entry.id = photo.entry_id AND entry.candidate_id = :id RETURNING file",
+        id=candidate_id,
+    )
+    erased += await database.rows(
+        """DELETE FROM sitting_photo USING sitting
+           WHERE sitting.id = sitting_id AND sitting.candidate_id = :id RETURNING file""",
         id=candidate_id,
     )
     for photo in erased:

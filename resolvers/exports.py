@@ -49,6 +49,22 @@ PARTS = {
                         share.consent_version, share.consent_language
                  FROM share JOIN result ON result.id = share.result_id
                  WHERE share.candidate_id = :id ORDER BY share.sent_at, share.id""",
+    "sittings": """SELECT exam.title AS exam, sitting.appointment_at, sitting.timezone, sitting.booked_at,
+                          sitting.state, sitting.since, sitting.reason, sitting.words, (
+                          SELECT json_agg(json_build_object('kind', kind, 'state', event.state, 'at', happened_at,
+                                                            'detail', detail) ORDER BY happened_at, event.id)
+                          FROM sitting_event AS event WHERE event.sitting_id = sitting.id
+                          AND kind <> 'INCIDENT_NOTED')::text AS timeline
+                   FROM sitting JOIN exam ON exam.code = sitting.exam_id
+                   WHERE sitting.candidate_id = :id ORDER BY sitting.appointment_at, sitting.id""",
+    "sittingMessages": """SELECT sitting.appointment_at, message.proctor_id IS NULL AS is_own, message.text,
+                                 message.sent_at
+                          FROM sitting_message AS message JOIN sitting ON sitting.id = message.sitting_id
+                          WHERE sitting.candidate_id = :id ORDER BY message.sent_at, message.id""",
+    "appeals": """SELECT sitting.appointment_at, appeal.text, appeal.made_at, appeal.outcome, appeal.answer,
+                         appeal.answered_at
+                  FROM appeal JOIN sitting ON sitting.id = appeal.sitting_id
+                  WHERE sitting.candidate_id = :id ORDER BY appeal.made_at""",
     "invitations": """SELECT name, email, website, country, invited_at, accepted_at, declined_at, told_at
                       FROM invitation WHERE candidate_id = :id ORDER BY invited_at, id""",
     "letters": """SELECT kind, address, language, written_at, sent_at, refused_at FROM letter

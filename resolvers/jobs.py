@@ -20,9 +20,11 @@ from resolvers import (
     password_links,
     photos,
     purges,
+    recordings,
     releases,
     seals,
     shares,
+    sitting_moves,
 )
 
 SCHEDULES = [
@@ -33,6 +35,8 @@ SCHEDULES = [
     Schedule("sum up counts of inboxes", "* * * * *", inboxes.sum_up),
     Schedule("tell of released results", "* * * * * */5", releases.tell),
     Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
+    Schedule("end what is late of sittings", "* * * * * */5", sitting_moves.settle),
+    Schedule("delete recordings of sittings", "27 * * * *", recordings.delete_due),
     Schedule("tell of keys that end", "*/5 * * * *", key_endings.tell),
     Schedule("purge", "17 3 * * *", purges.purge),
     Schedule("purge forgotten photos", "37 3 * * *", photos.purge),

@@ -1,4 +1,4 @@
-"""One-time codes at the log-in of staff: the board's always, and everybody's who has an authenticator."""
+"""One-time codes at the log-in of staff: all but a centre's always, and everybody's who has an authenticator."""
 
 from datetime import datetime
 from uuid import UUID
@@ -21,7 +21,7 @@ def step(account: Row | None, code: str, now: datetime) -> int | None:
         step_of(NOBODY, 1, code, now, 0)
         return None
     if account["secret_version"] is None:
-        return None if account["role"] == StaffRole.BOARD.value else NONE_NEEDED
+        return NONE_NEEDED if account["role"] == StaffRole.CENTRE.value else None
     return step_of(account["id"], account["secret_version"], code, now, account["last_step"])
 
 

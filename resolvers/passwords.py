@@ -51,19 +51,19 @@ async def change(viewer: Viewer, old: str, password: str, again: str) -> int:
         raise NotLoggedIn
     if viewer.kind is Kind.KEY:
         raise NotAllowed
-    await check(viewer.kind, viewer.id, password, again)
+    await check(viewer.account, viewer.id, password, again)
     account = await sessions.prove(viewer, old)
     password_hash = await hashing.hash_password(password)
     async with database.transaction():
-        if not await sessions.is_unchanged(viewer.kind, account):
+        if not await sessions.is_unchanged(viewer.account, account):
             raise WrongPassword
-        table = sessions.TABLES[viewer.kind]
+        table = sessions.TABLES[viewer.account]
         await database.rows(
             f"UPDATE {table} SET password_hash = :hash WHERE id = :id", hash=password_hash, id=viewer.id
         )
         if viewer.kind is Kind.CANDIDATE:
             await trail.note_own(viewer, viewer.id)
-        return await settle(viewer.kind, viewer.id, viewer.at, viewer.session_id)
+        return await settle(viewer.account, viewer.id, viewer.at, viewer.session_id)
 
 
 async def settle(kind: Kind, account_id: UUID, now: datetime, kept: UUID | None = None) -> int:

@@ -22,6 +22,7 @@ from resolvers.loading import ONE_AT_A_TIME
 KIND = "result_released"
 LONGEST_AHEAD = timedelta(days=365)
 AT_ONCE = 1000  # letters of one transaction
+OF_CENTRE = "NOT EXISTS (SELECT 1 FROM sitting WHERE sitting.entry_id = entry.id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,16 @@ async def _note(staff_id: UUID, exam_code: str, exam_date: date, release_at: dat
 
 
 async def _move(exam_code: str, exam_date: date, release_at: datetime | None, now: datetime) -> int:
-    """Write the moment on all results of the session that are not released yet; tells on how many."""
+    """Write the moment on all results of the session that are not released yet; tells on how many.
+
+    Those of sittings at home are held until their official scores are recorded (H8).
+    """
     moved: int = await database.value(
         f"""WITH moved AS (
                UPDATE result SET released_at = :release_at FROM entry
                WHERE entry.id = result.entry_id AND entry.exam_id = :exam AND entry.exam_date = :date
-               AND (result.released_at IS NULL OR result.released_at > :now) AND {OF_REAL_ENTRY} RETURNING 1)
+               AND (result.released_at IS NULL OR result.released_at > :now) AND {OF_REAL_ENTRY}
+               AND {OF_CENTRE} RETURNING 1)
            SELECT count(*) FROM moved""",
         exam=exam_code,
         date=exam_date,

@@ -107,9 +107,9 @@ async def prove(viewer: Viewer, password: str) -> Row:
 
     Outside of any transaction: a try stays counted. Raises WrongPassword, LoginLocked or TooManyTries.
     """
-    found = required(await database.row(NAMES[viewer.kind], id=viewer.id))
+    found = required(await database.row(NAMES[viewer.account], id=viewer.id))
     try:
-        return await _account_with_password(viewer.kind, found["name"], password, viewer)
+        return await _account_with_password(viewer.account, found["name"], password, viewer)
     except WrongLogin:
         raise WrongPassword from None
 
@@ -237,6 +237,8 @@ def _viewer(found: Row, now: datetime, address: str, language: str, left: Left |
         (Kind.STAFF, found["staff_id"]),
     )
     kind, owner = next((kind, owner) for kind, owner in kinds if owner is not None)
+    if found["role"] == StaffRole.PROCTOR.value:
+        kind = Kind.PROCTOR
     return Viewer(
         kind,
         now,

@@ -39,8 +39,8 @@ async def add(name: str, email: str, role: StaffRole, centre_number: str | None,
         problems.append(Problem("name", "The name is missing."))
     if role is StaffRole.CENTRE and centre is None:
         problems.append(Problem("centre", "Staff of a centre need the number of a centre that there is."))
-    if role is StaffRole.BOARD and centre_number:
-        problems.append(Problem("centre", "Staff of the board have no centre."))
+    if role is not StaffRole.CENTRE and centre_number:
+        problems.append(Problem("centre", "Only staff of a centre have one."))
     if await _by_email(email):
         problems.append(Problem("email", "There is an account with this address already."))
     if problems:
@@ -56,8 +56,8 @@ async def add(name: str, email: str, role: StaffRole, centre_number: str | None,
 
 
 async def equip(staff: StaffUser) -> str | None:
-    """Give the board's staff an authenticator, which a centre's do without; the address that sets it up."""
-    if staff.role is not StaffRole.BOARD:
+    """Give the board's staff and proctors an authenticator, which a centre's do without; what sets it up."""
+    if staff.role is StaffRole.CENTRE:
         return None
     totp, _ = await StaffTotp.get_or_create(staff_id=staff.id)
     return otpauth(staff.id, totp.secret_version, staff.email)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from schema.result import Result
 
 STAFF = {"staff": "Staff of the exam board", "centre": "Staff of an exam centre", "worker": "The exam board's service"}
+STAFF["proctor"] = "A proctor"
 OWN = "You"
 
 

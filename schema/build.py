@@ -35,6 +35,7 @@ from schema.list_check import ListCheckMutation, ListCheckQuery
 from schema.loading import LoadingMutation
 from schema.password import PasswordMutation
 from schema.photo import PhotoMutation
+from schema.proctoring import ProctoringMutation, ProctoringQuery
 from schema.refusals import TYPES, handlers
 from schema.release import ReleaseMutation
 from schema.result import ResultQuery
@@ -43,6 +44,8 @@ from schema.sandbox import SandboxMutation, SandboxQuery
 from schema.sending import SendingMutation
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery
+from schema.sitting import SittingQuery, SittingSubscription
+from schema.sitting_order import SittingMutation
 from schema.staff import StaffQuery
 from schema.suspension import SuspensionMutation
 from schema.template import TemplateMutation, TemplateQuery
@@ -88,6 +91,8 @@ class Query(
     TemplateQuery,
     DownloadQuery,
     ChangeQuery,
+    SittingQuery,
+    ProctoringQuery,
     NodeQuery,
 ):
     pass
@@ -125,12 +130,14 @@ class Mutation(
     WebhookMutation,
     TemplateMutation,
     DownloadMutation,
+    SittingMutation,
+    ProctoringMutation,
 ):
     pass
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(InboxSubscription, ResultChangeSubscription, DownloadSubscription):
+class Subscription(InboxSubscription, ResultChangeSubscription, DownloadSubscription, SittingSubscription):
     pass
 
 

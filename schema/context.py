@@ -14,6 +14,7 @@ from resolvers import trail
 from resolvers.download_progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
+from resolvers.sitting_events import SittingEvent
 from schema.loaders import Loaders
 
 
@@ -42,6 +43,7 @@ class Context:
     hub: Hub[JournalEvent]
     result_hub: Hub[ResultEvent]
     download_hub: Hub[Progress]
+    sitting_hub: Hub[SittingEvent]
     searches: Pace
     request_id: str = ""
     production: bool = False

@@ -28,6 +28,7 @@ from resolvers import (
     photos,
     results,
     shares,
+    sittings,
     templates,
     verifiers,
     webhooks,
@@ -209,6 +210,11 @@ class Loaders:
     def shares_of_result(self) -> DataLoader[SharesKey, Page]:
         """A page of a result's shares, newest first."""
         return self._pages(shares.of_results)
+
+    @cached_property
+    def sitting(self) -> DataLoader[UUID, Row | None]:
+        """Sittings by id."""
+        return self._rows(sittings.by_ids)
 
     @cached_property
     def webhook(self) -> DataLoader[UUID, Row | None]:

@@ -299,3 +299,40 @@ class DefaultTemplateStays(Refusal):
 @refuses(errors.TemplateChangedMeanwhile, "Another version of the template stands than the one that was expected.")
 class TemplateChangedMeanwhile(Refusal):
     version: int = strawberry.field(description="The version that stands now.")
+
+
+@refuses(errors.SittingNotFound, "The id is not one of a sitting that the viewer has a part in.")
+class SittingNotFound(Refusal):
+    pass
+
+
+@refuses(errors.SittingStateForbids, "The sitting is in a state that does not allow this, or not yet.")
+class SittingStateForbids(Refusal):
+    state: str = strawberry.field(description="The state it is in, a name of `SittingState`.")
+
+
+@refuses(errors.StepNotNext, "Steps of a check-in are confirmed in order.")
+class StepNotNext(Refusal):
+    expected: str = strawberry.field(description="The step that comes next, a name of `CheckInStepKind`.")
+
+
+@strawberry.type(description="One place of two names beside one another.")
+class ComparedLetter:
+    expected: str = strawberry.field(description="The account's letter; empty: it has none here.")
+    shown: str = strawberry.field(description="The document's letter; empty: it has none here.")
+    is_same: bool = strawberry.field(description="Whether they are the same.")
+
+
+@refuses(errors.NameDiffers, "The name on the document is not the account's, exactly as spelled.")
+class NameDiffers(Refusal):
+    letters: list[ComparedLetter] = strawberry.field(description="Both names, letter by letter.")
+
+
+@refuses(errors.WrongTestPassword, "Test ID and test password do not open the test.")
+class WrongTestPassword(Refusal):
+    pass
+
+
+@refuses(errors.AlreadyBooked, "The candidate has another sitting at about this time.")
+class AlreadyBooked(Refusal):
+    appointment_at: datetime = strawberry.field(description="When that one begins, UTC.")

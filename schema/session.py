@@ -30,6 +30,7 @@ class ViewerKind(Enum):
     VERIFIER = strawberry.enum_value("verifier", description="A user of an institution's account.")
     KEY = strawberry.enum_value("key", description="A program of an institution, by a key of it.")
     STAFF = strawberry.enum_value("staff", description="Staff of the exam board or of a centre.")
+    PROCTOR = strawberry.enum_value("proctor", description="Somebody who watches at-home sittings.")
 
 
 @strawberry.type(description="Who is asking.")

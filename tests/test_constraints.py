@@ -30,6 +30,7 @@ from models.tries import RateWindow, WrongTries
 from models.verifier import VerifierUser
 from models.version import Change, HolderNotice, ResultVersion
 from resolvers import letters
+from tests import sitting_rules
 from tests.world import World
 
 MIGRATIONS = sorted(path.stem for path in (Path(__file__).parent.parent / "migrations").glob("[0-9]*.py"))
@@ -271,7 +272,7 @@ REFUSED = {
     "wrong_tries_subject": [copied("wrong_tries", id="999999")],
     "wrong_tries_counts": ["UPDATE wrong_tries SET in_a_row = -1", "UPDATE wrong_tries SET ever = -1"],
     "rate_window_subject": [copied("rate_window", id="999999")],
-}
+} | sitting_rules.REFUSED
 # The row beside it: what each rule must let pass.
 TAKEN = [
     "UPDATE candidate SET email = NULL, password_hash = NULL, closed_at = now() WHERE registered_at IS NOT NULL",
@@ -327,6 +328,7 @@ TAKEN = [
     "UPDATE journal SET kind = 'RESULT_REVOKED', result_version = id",
     copied("trail_seal", id="999999", number="2"),
     "UPDATE letter SET verifier_id = (SELECT id FROM verifier_user LIMIT 1)",
+    *sitting_rules.TAKEN,
 ]
 
 
@@ -355,6 +357,7 @@ async def filled(open_database: None, world: World, database_url: str) -> AsyncI
         await letters.write("password_reset", letters.Receiver("a@b.example", "en"), {}, world.clock())
     await WrongTries.create(kind="k", subject=b"s", last_at=world.clock())
     await RateWindow.create(kind="k", subject="s", window_started_at=world.clock())
+    await sitting_rules.with_sittings(world, result, institution)
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()

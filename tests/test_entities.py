@@ -17,6 +17,7 @@ from tests.client import Client
 from tests.conftest import Statements
 from tests.printed import keys_of_entities, object_types
 from tests.selecting import Everything
+from tests.sitting_world import booked
 from tests.world import World, gid
 
 ASK = "query ($r: [_Any!]!) { _entities(representations: $r) { __typename ... on Node { id } } }"
@@ -56,6 +57,7 @@ async def rows(world: World) -> dict[str, Any]:
         "Exam": await Exam.get(code="C1_ADVANCED"),
         "Letter": await world.letter(),
         "ListCheck": await world.list_check(),
+        "Sitting": await booked(world),
         "Webhook": await world.webhook(institution),
         "ApiKey": (await world.key(institution))[0],
         "JoinRequest": await world.join_request(institution),
@@ -90,6 +92,7 @@ def test_the_entities_are_those_of_the_domain() -> None:
         "JoinRequest",
         "Letter",
         "ListCheck",
+        "Sitting",
         "Webhook",
     }
     assert set(keys_of_entities()) == set(ENTITIES) == wanted | ours

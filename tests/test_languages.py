@@ -16,6 +16,7 @@ from engine.languages import LOCALES, catalogue, chosen, told
 from errors import InvalidInput, Problem, Refusal, Sentence
 from models.institution import InstitutionStatus
 from models.passwords import breached, password_problems
+from models.sitting_states import SittingState
 from models.verifier import VerifierStatus
 from tests.client import Client
 from tests.conftest import ControlledClock
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("models", "resolvers", "schema")
 # What only staff fill in or are told: they work in English.
 FOR_STAFF = {"centres", "staff", "parked_mail", "corrections", "releases", "entering", "loading", "rows", "photos"}
+FOR_STAFF |= {"recordings"}
 FOR_STAFF |= {"photo", "correction", "release", "columns", "one_time_codes", "exam_session"}
 OTHERS = [ROOT / "errors.py", ROOT / "engine" / "allowance.py"]  # that say something to clients
 JAPANESE = {"Accept-Language": "ja"}
@@ -83,6 +85,8 @@ def facts_of(kind: type[Refusal]) -> list[Any]:
         "ResultChangedMeanwhile": [[2]], "TemplateChangedMeanwhile": [[2]], "PrimaryStillAsked": [[now.date()]],
         "NothingToDownload": [[1, 2]], "DownloadsStillRunning": [[3]],
         "UserStateForbids": [[status.value] for status in VerifierStatus if status is not VerifierStatus.REMOVED],
+        "SittingStateForbids": [[state.value] for state in SittingState],
+        "StepNotNext": [["RULES"]], "NameDiffers": [[[("a", "b", False)]]], "AlreadyBooked": [[now]],
         "InstitutionStateForbids": [[status.value] for status in InstitutionStatus],
     }  # fmt: skip
     return known.get(kind.__name__) or [[]]
@@ -139,6 +143,7 @@ def test_nothing_is_in_the_catalogue_that_nobody_says() -> None:
     flat = joined.replace('" "', "").replace(' "', "")
     statuses = {"pending", "loaded", "released", "withheld", "revoked", "approved", "refused", "accepted"}
     statuses |= {"invited", "active", "deactivated"}
+    statuses |= {state.value.lower().replace("_", " ") for state in SittingState}
     unsaid = {one for one in catalogue("ja") if one not in statuses and one[:40] not in flat and one[-30:] not in flat}
     assert unsaid == set()
 

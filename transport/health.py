@@ -16,7 +16,9 @@ async def healthz(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Ready: the database is reached and migrated, the listener is connected, and the process is not going down."""
     services = request.app.state.services
-    listens = all(hub.connected for hub in (services.hub, services.result_hub, services.download_hub))
+    listens = all(
+        hub.connected for hub in (services.hub, services.result_hub, services.download_hub, services.sitting_hub)
+    )
     checks = {"listener": listens, "draining": not services.draining.is_set()}
     try:
         checks["migrated"] = not await pending()

@@ -104,6 +104,7 @@ class GraphQLOverHTTP:
             self.services.hub,
             self.services.result_hub,
             self.services.download_hub,
+            self.services.sitting_hub,
             self.services.searches,
             request_id=request_id(request),
             production=self.services.settings.production,

@@ -9,6 +9,7 @@ from engine.pace import Pace
 from resolvers.download_progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
+from resolvers.sitting_events import SittingEvent
 from resolvers.suggestions import SEARCHES
 from settings import Settings
 from transport.gates import Gate
@@ -24,6 +25,7 @@ class Services:
     hub: Hub[JournalEvent]
     result_hub: Hub[ResultEvent]
     download_hub: Hub[Progress]
+    sitting_hub: Hub[SittingEvent]
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     operations: Gate = field(init=False)
     streams: Gate = field(init=False)

@@ -87,6 +87,7 @@ class Connection:
             self.services.hub,
             self.services.result_hub,
             self.services.download_hub,
+            self.services.sitting_hub,
             self.services.searches,
             request_id=request_id(self.request),
             production=self.services.settings.production,

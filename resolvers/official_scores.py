@@ -1,0 +1,108 @@
+"""Official scores of reported sittings: recorded by the board, released at once, and sent to who was named (H8)."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from engine import database
+from engine.database import Row
+from errors import InvalidInput, NotAllowed, Problem, SittingStateForbids
+from models.base import new_id
+from models.journal import EventKind
+from models.scores import SKILL_COLUMNS
+from models.share import BLOCKING
+from models.sitting import Happening
+from models.sitting_states import SittingState
+from models.trail import TrailAct
+from models.viewer import Kind, Viewer
+from models.visit import About
+from resolvers import journal, loading, sitting_moves, trail
+from resolvers.rows import Given
+from resolvers.sitting_moves import Held, held
+
+ENTRY = """SELECT centre.number AS centre, entry.exam_id, entry.exam_date, entry.candidate_number, entry.candidate_id,
+                  result.id AS result_id, result.released_at FROM entry JOIN centre ON centre.id = entry.centre_id
+           JOIN result ON result.entry_id = entry.id WHERE entry.id = :id FOR UPDATE OF result"""
+
+
+async def record(viewer: Viewer, sitting_id: UUID, overall: int, skills: Mapping[str, int]) -> list[UUID]:
+    """Record the official scores of a reported sitting, and release its result to the candidate, who gets the letter
+    of every release, and to those that the candidate named; tells the new shares.
+
+    A result that was released is amended as any other. Raises NotLoggedIn, NotAllowed, SittingNotFound,
+    SittingStateForbids or InvalidInput.
+    """
+    viewer.must_be(Kind.STAFF)
+    if not viewer.is_board:
+        raise NotAllowed
+    async with database.transaction():
+        sitting = await held(viewer, sitting_id)
+        if sitting.facts.state is not SittingState.REPORTED:
+            raise SittingStateForbids(sitting.facts.state.value)
+        entry = await _entry(sitting)
+        await _load(viewer, entry, overall, skills)
+        await database.rows("UPDATE result SET released_at = :now WHERE id = :id", now=viewer.at, id=entry["result_id"])
+        shares = await _share(sitting, entry)
+        await sitting_moves.tell(sitting_id, Happening.SCORES_RECORDED, sitting.facts, viewer)
+        return shares
+
+
+async def _entry(sitting: Held) -> Row:
+    """The entry of a sitting whose result is held; it stays so until the transaction ends."""
+    entry = await database.row(ENTRY, id=sitting.row["entry_id"])
+    if entry is None or entry["released_at"] is not None:
+        raise SittingStateForbids(sitting.facts.state.value)
+    return entry
+
+
+async def _load(viewer: Viewer, entry: Row, overall: int, skills: Mapping[str, int]) -> None:
+    """As any other result is loaded, in place of the one that is held (R2)."""
+    texts = {
+        "centre": entry["centre"],
+        "examCode": entry["exam_id"],
+        "examDate": entry["exam_date"].isoformat(),
+        "candidateNumber": entry["candidate_number"],
+        "overallScore": str(overall),
+        **{SKILL_COLUMNS.get(skill, skill): str(score) for skill, score in skills.items()},
+    }
+    async for loaded in loading.load(viewer, [Given(1, texts)], replaces=True):
+        faults = [fault for bad in loaded.bad for fault in bad.faults]
+        if faults:
+            raise InvalidInput([Problem(fault.column, fault.reason) for fault in faults])
+
+
+async def _share(sitting: Held, entry: Row) -> list[UUID]:
+    """A share for each institution that was named and is approved now, resting on the consent of that moment (S3)."""
+    named = await database.rows(
+        """SELECT sitting_recipient.* FROM sitting_recipient JOIN institution ON institution.id = institution_id
+           WHERE sitting_id = :id AND institution.status = 'APPROVED' ORDER BY named_at, sitting_recipient.id
+           FOR SHARE OF institution""",
+        id=sitting.id,
+    )
+    made = [share_id for one in named if (share_id := await _made(sitting, entry, one))]
+    await journal.write_of_shares(EventKind.SHARE_SENT, made, sitting.viewer.at)
+    about = About(entry["candidate_id"], entry["result_id"], 1)
+    for one in named:
+        await trail.note(sitting.viewer, TrailAct.CHANGED, [about], institution_id=one["institution_id"])
+    return made
+
+
+async def _made(sitting: Held, entry: Row, recipient: Row) -> UUID | None:
+    share_id: UUID | None = await database.value(
+        f"""INSERT INTO share (id, result_id, institution_id, candidate_id, sent_at, is_read, consent_text,
+                               consent_version, consent_language, institution_name_shown)
+            VALUES (:id, :result_id, :institution_id, :candidate_id, :now, false, :text, :version, :language, :shown)
+            ON CONFLICT (result_id, institution_id) WHERE {BLOCKING} DO NOTHING RETURNING id""",
+        id=new_id(),
+        result_id=entry["result_id"],
+        institution_id=recipient["institution_id"],
+        candidate_id=entry["candidate_id"],
+        now=sitting.viewer.at,
+        text=recipient["consent_text"],
+        version=recipient["consent_version"],
+        language=recipient["consent_language"],
+        shown=recipient["institution_name_shown"],
+    )
+    await database.rows(
+        "UPDATE sitting_recipient SET share_id = :share_id WHERE id = :id", share_id=share_id, id=recipient["id"]
+    )
+    return share_id

@@ -1,0 +1,107 @@
+"""Chat between a candidate and their proctor: unread ones are signalled, and waiting is measured and shown (H4)."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from engine import database
+from engine.database import Row
+from errors import NotAllowed, NotLoggedIn
+from models.base import new_id
+from models.proctoring import Message
+from models.sitting import Happening
+from models.viewer import Kind, Viewer
+from resolvers import sitting_moves
+from resolvers.proctoring import checked
+from resolvers.sitting_moves import Held, held_of
+
+
+async def send(viewer: Viewer, sitting_id: UUID, text: str) -> UUID:
+    """Write to the other side; a proctor's message answers all that the candidate has written before.
+
+    Raises NotLoggedIn, NotAllowed, SittingNotFound, SittingStateForbids or InvalidInput.
+    """
+    text = checked(text, "text")
+    message_id = new_id()
+    async with database.transaction():
+        sitting = await _partaken(viewer, sitting_id)
+        await database.rows(
+            """INSERT INTO sitting_message (id, sitting_id, proctor_id, text, sent_at)
+               VALUES (:id, :sitting_id, :proctor_id, :text, :now)""",
+            id=message_id,
+            sitting_id=sitting_id,
+            proctor_id=viewer.id if viewer.kind is Kind.PROCTOR else None,
+            text=text,
+            now=viewer.at,
+        )
+        if viewer.kind is Kind.PROCTOR:
+            await _answer(sitting_id, viewer)
+        await sitting_moves.tell(sitting_id, Happening.MESSAGE_SENT, sitting.facts, viewer, str(message_id))
+    return message_id
+
+
+async def _answer(sitting_id: UUID, viewer: Viewer) -> None:
+    await database.rows(
+        """UPDATE sitting_message SET answered_at = :now, read_at = coalesce(read_at, :now)
+           WHERE sitting_id = :id AND proctor_id IS NULL AND answered_at IS NULL""",
+        id=sitting_id,
+        now=viewer.at,
+    )
+
+
+async def mark_read(viewer: Viewer, sitting_id: UUID) -> int:
+    """Mark what the other side has written as read; tells how many.
+
+    Raises NotLoggedIn, NotAllowed, SittingNotFound or SittingStateForbids.
+    """
+    async with database.transaction():
+        sitting = await _partaken(viewer, sitting_id)
+        read = await database.rows(
+            """UPDATE sitting_message SET read_at = :now
+               WHERE sitting_id = :id AND read_at IS NULL AND (proctor_id IS NULL) = :is_proctor RETURNING id""",
+            id=sitting_id,
+            now=viewer.at,
+            is_proctor=viewer.kind is Kind.PROCTOR,
+        )
+        if read:
+            await sitting_moves.tell(sitting_id, Happening.MESSAGES_READ, sitting.facts, viewer)
+        return len(read)
+
+
+async def _partaken(viewer: Viewer, sitting_id: UUID) -> Held:
+    if viewer.kind is Kind.ANONYMOUS:
+        raise NotLoggedIn
+    if viewer.kind not in (Kind.CANDIDATE, Kind.PROCTOR):
+        raise NotAllowed
+    sitting = await held_of(viewer, viewer.kind, sitting_id)
+    sitting.must_be_live()
+    return sitting
+
+
+async def of_sitting(viewer: Viewer, sitting_id: UUID) -> list[Row]:
+    """All messages of a sitting, in order."""
+    visible = Message.visible_to(viewer)
+    return await database.rows(
+        f"""SELECT id, proctor_id, text, sent_at, read_at, answered_at FROM sitting_message
+            WHERE sitting_id = :id AND {visible} ORDER BY sent_at, id""",
+        id=sitting_id,
+        **visible.named,
+    )
+
+
+async def waits(viewer: Viewer, sitting_ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Of each sitting: messages unread by the viewer's side, since when the candidate waits for an answer, and the
+    longest and the mean wait of those that were answered, in seconds.
+    """
+    visible = Message.visible_to(viewer)
+    found = await database.rows(
+        f"""SELECT sitting_id,
+                   count(*) FILTER (WHERE read_at IS NULL AND (proctor_id IS NULL) = :is_proctor) AS unread,
+                   min(sent_at) FILTER (WHERE proctor_id IS NULL AND answered_at IS NULL) AS waiting_since,
+                   max(extract(epoch FROM answered_at - sent_at))::float AS longest_seconds,
+                   avg(extract(epoch FROM answered_at - sent_at))::float AS mean_seconds
+            FROM sitting_message WHERE sitting_id = ANY(:ids) AND {visible} GROUP BY sitting_id""",
+        ids=list(sitting_ids),
+        is_proctor=viewer.kind is Kind.PROCTOR,
+        **visible.named,
+    )
+    return {row["sitting_id"]: row for row in found}

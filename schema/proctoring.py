@@ -1,0 +1,243 @@
+"""What proctors, and the board's staff, order about sittings (H3-H9)."""
+
+from enum import Enum
+from typing import Annotated
+from uuid import uuid4
+
+import strawberry
+
+from models.check_in import Step
+from models.proctoring import AppealOutcome as Outcome
+from models.sitting_reasons import Reason
+from resolvers import appeals, check_ins, official_scores, proctoring, sitting_scores, sitting_tests
+from schema.arguments import Input
+from schema.context import Info
+from schema.ids import global_id, key_of
+from schema.refusals import (
+    AlreadyDecided,
+    InvalidInput,
+    NameDiffers,
+    NotAllowed,
+    NotLoggedIn,
+    SittingNotFound,
+    SittingStateForbids,
+    StepNotNext,
+)
+from schema.sitting import Sitting
+from schema.sitting_order import (
+    SittingChanged,
+    SittingInput,
+    SittingPayload,
+    SittingTextInput,
+    SittingTextPayload,
+    changed,
+    sitting_key,
+    sitting_of,
+)
+
+
+@strawberry.enum(description="The steps of a check-in, in order.")
+class CheckInStepKind(Enum):
+    DOCUMENT = strawberry.enum_value("DOCUMENT", description="The identity document, with the name of the account.")
+    RULES = strawberry.enum_value("RULES", description="The rules are read and accepted.")
+    SCREEN = strawberry.enum_value("SCREEN", description="Access to the screen.")
+    MIRROR = strawberry.enum_value("MIRROR", description="The screen shown by a mirror or phone.")
+    ROOM = strawberry.enum_value("ROOM", description="The whole room and the desk.")
+    BROWSER = strawberry.enum_value("BROWSER", description="The test browser runs.")
+    PASSWORD = strawberry.enum_value("PASSWORD", description="Test ID and test password are released.")
+
+
+@strawberry.enum(description="Why a proctor ends a sitting, or it is declared invalid.")
+class SittingEndReason(Enum):
+    NAME_DIFFERS = strawberry.enum_value("NAME_DIFFERS", description="Another name on the document; at check-in.")
+    DOCUMENT_NOT_ACCEPTED = strawberry.enum_value("DOCUMENT_NOT_ACCEPTED", description="At check-in.")
+    RULES_NOT_ACCEPTED = strawberry.enum_value("RULES_NOT_ACCEPTED", description="Not accepted, or not kept.")
+    ROOM_NOT_SUITABLE = strawberry.enum_value("ROOM_NOT_SUITABLE", description="Room or desk; at check-in.")
+    TECHNICAL_FAULT = strawberry.enum_value("TECHNICAL_FAULT", description="It cannot go on.")
+    CANNOT_BE_RESUMED = strawberry.enum_value("CANNOT_BE_RESUMED", description="After the connection was lost.")
+    LEFT = strawberry.enum_value("LEFT", description="The candidate left.")
+    SUSPICIOUS_CONDUCT = strawberry.enum_value("SUSPICIOUS_CONDUCT", description="Makes the sitting invalid.")
+    HELP_BY_OTHERS = strawberry.enum_value("HELP_BY_OTHERS", description="Makes the sitting invalid.")
+    FORBIDDEN_OBJECT = strawberry.enum_value("FORBIDDEN_OBJECT", description="Makes the sitting invalid.")
+
+
+@strawberry.enum(description="What came of an appeal.")
+class AppealOutcome(Enum):
+    STANDS = strawberry.enum_value("STANDS", description="The end stands.")
+    NEW_SITTING = strawberry.enum_value("NEW_SITTING", description="A new sitting without a fee.")
+    FEE_RETURNED = strawberry.enum_value("FEE_RETURNED", description="The fee is returned.")
+
+
+@strawberry.input(description="The viewer takes whoever has waited for a proctor with the first appointment.")
+class TakeNextSittingInput:
+    confirm: bool = strawberry.field(default=True, description="Nothing is chosen here; leave it out.")
+
+
+@strawberry.type(description="The viewer watches another sitting, if anybody waited.")
+class SittingTaken:
+    sitting: Sitting | None = strawberry.field(description="The sitting; null: nobody waits.")
+
+
+TakeNextSittingPayload = Annotated[
+    SittingTaken | NotLoggedIn | NotAllowed | InvalidInput | SittingNotFound | SittingStateForbids,
+    strawberry.union("TakeNextSittingPayload", description="The sitting, or why none was taken."),
+]
+
+
+@strawberry.input(description="A step of the check-in that is as it should be.")
+class ConfirmCheckInStepInput(SittingInput):
+    step: CheckInStepKind = strawberry.field(description="The step.")
+    name_on_document: str = strawberry.field(
+        default="", description="Of the document: the name exactly as it is spelled there."
+    )
+
+
+@strawberry.type(description="The step is confirmed.")
+class CheckInStepConfirmed:
+    sitting: Sitting = strawberry.field(description="The sitting as it stands now.")
+    next: CheckInStepKind | None = strawberry.field(description="The step that comes next; null: none is left.")
+    test_id: str | None = strawberry.field(description="With the last step: the test ID, told once.")
+    test_password: str | None = strawberry.field(description="With the last step: the test password, told once.")
+
+
+ConfirmCheckInStepPayload = Annotated[
+    CheckInStepConfirmed | NotLoggedIn | NotAllowed | SittingNotFound | SittingStateForbids | StepNotNext | NameDiffers,
+    strawberry.union("ConfirmCheckInStepPayload", description="What comes next, or why it was not confirmed."),
+]
+
+
+@strawberry.input(description="How a sitting is to end.")
+class EndSittingInput(SittingInput):
+    reason: SittingEndReason = strawberry.field(description="Why.")
+    words: str = strawberry.field(description="What happened, for the candidate to read; at most 1,000 characters.")
+
+
+@strawberry.input(description="To whom a sitting is given.")
+class HandOverSittingInput(SittingInput):
+    proctor_id: strawberry.ID = strawberry.field(description="A proctor who is connected.")
+
+
+@strawberry.type(description="The sitting is handed over.")
+class SittingHandedOver:
+    message: str = strawberry.field(description="Fit to be shown.")
+
+
+HandOverSittingPayload = Annotated[
+    SittingHandedOver | NotLoggedIn | NotAllowed | SittingNotFound | SittingStateForbids | InvalidInput,
+    strawberry.union("HandOverSittingPayload", description="That it was handed over, or why not."),
+]
+
+
+@strawberry.input(description="The score of one skill.")
+class SkillInput:
+    skill: str = strawberry.field(description="Such as READING.")
+    score: int = strawberry.field(description="On the scale of the exam.")
+
+
+@strawberry.input(description="Official scores.")
+class RecordOfficialScoresInput(SittingInput):
+    overall_score: int = strawberry.field(description="Of the whole exam.")
+    skill_scores: list[SkillInput] = strawberry.field(description="Of each skill.")
+
+
+@strawberry.input(description="Unofficial scores of finished sections.")
+class RecordUnofficialScoresInput(SittingInput):
+    skill_scores: list[SkillInput] = strawberry.field(description="Of Reading and Listening.")
+
+
+@strawberry.input(description="The answer to an appeal.")
+class AnswerAppealInput(SittingTextInput):
+    outcome: AppealOutcome = strawberry.field(description="What comes of it.")
+
+
+AnswerAppealPayload = Annotated[
+    SittingChanged | NotLoggedIn | NotAllowed | SittingNotFound | AlreadyDecided | InvalidInput,
+    strawberry.union("AnswerAppealPayload", description="The sitting, or why it was not answered."),
+]
+
+
+@strawberry.type(description="A proctor who is connected.")
+class Proctor:
+    id: strawberry.ID = strawberry.field(description="For `handOverSitting`.")
+    name: str = strawberry.field(description="Name.")
+
+
+@strawberry.type
+class ProctoringQuery:
+    @strawberry.field(description="The other proctors who are connected now; empty for everybody but proctors.")
+    async def proctors(self, info: Info) -> list[Proctor]:
+        found = await proctoring.others(info.context.viewer)
+        return [Proctor(id=global_id("Proctor", one["id"]), name=one["name"]) for one in found]
+
+
+@strawberry.type
+class ProctoringMutation:
+    @strawberry.mutation(description="Watch, from now on, whoever waits with the first appointment, as a proctor.")
+    async def take_next_sitting(self, info: Info, input: Input[TakeNextSittingInput]) -> TakeNextSittingPayload:
+        key = await proctoring.take_next(info.context.viewer)
+        return SittingTaken(sitting=None if key is None else await sitting_of(info, key))
+
+    @strawberry.mutation(description="Confirm the next step of a check-in, as its proctor.")
+    async def confirm_check_in_step(
+        self, info: Info, input: Input[ConfirmCheckInStepInput]
+    ) -> ConfirmCheckInStepPayload:
+        key, step = sitting_key(input.sitting_id), Step(input.step.value)
+        done = await check_ins.confirm_step(info.context.viewer, key, step, input.name_on_document)
+        return CheckInStepConfirmed(
+            sitting=await sitting_of(info, key),
+            next=done.next and CheckInStepKind(done.next.value),
+            test_id=done.released.test_id if done.released else None,
+            test_password=done.released.password if done.released else None,
+        )
+
+    @strawberry.mutation(description="Let a candidate whose connection is back go on, as the proctor.")
+    async def resume_sitting(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
+        key = sitting_key(input.sitting_id)
+        await sitting_tests.resume(info.context.viewer, key)
+        return await changed(info, key)
+
+    @strawberry.mutation(description="Give a sitting to another proctor who is connected.")
+    async def hand_over_sitting(self, info: Info, input: Input[HandOverSittingInput]) -> HandOverSittingPayload:
+        to = key_of(input.proctor_id, "Proctor") or uuid4()
+        await proctoring.hand_over(info.context.viewer, sitting_key(input.sitting_id), to)
+        return SittingHandedOver(message="The sitting is handed over.")
+
+    @strawberry.mutation(description="Note what happened, for those who decide.")
+    async def note_incident(self, info: Info, input: Input[SittingTextInput]) -> SittingTextPayload:
+        key = sitting_key(input.sitting_id)
+        await proctoring.note_incident(info.context.viewer, key, input.text)
+        return await changed(info, key)
+
+    @strawberry.mutation(description="End a sitting that cannot go on, as its proctor.")
+    async def end_sitting(self, info: Info, input: Input[EndSittingInput]) -> SittingTextPayload:
+        key = sitting_key(input.sitting_id)
+        await proctoring.end(info.context.viewer, key, Reason(input.reason.value), input.words)
+        return await changed(info, key)
+
+    @strawberry.mutation(description="Declare a sitting invalid because of conduct, as its proctor or the board.")
+    async def invalidate_sitting(self, info: Info, input: Input[EndSittingInput]) -> SittingTextPayload:
+        key = sitting_key(input.sitting_id)
+        await proctoring.invalidate(info.context.viewer, key, Reason(input.reason.value), input.words)
+        return await changed(info, key)
+
+    @strawberry.mutation(description="Record what the test made of Reading and Listening, as the board's staff.")
+    async def record_unofficial_scores(
+        self, info: Info, input: Input[RecordUnofficialScoresInput]
+    ) -> SittingTextPayload:
+        key = sitting_key(input.sitting_id)
+        scores = {one.skill: one.score for one in input.skill_scores}
+        await sitting_scores.record_unofficial(info.context.viewer, key, scores)
+        return await changed(info, key)
+
+    @strawberry.mutation(description="Record the official scores of a reported sitting: its result is released.")
+    async def record_official_scores(self, info: Info, input: Input[RecordOfficialScoresInput]) -> SittingTextPayload:
+        key = sitting_key(input.sitting_id)
+        scores = {one.skill: one.score for one in input.skill_scores}
+        await official_scores.record(info.context.viewer, key, input.overall_score, scores)
+        return await changed(info, key)
+
+    @strawberry.mutation(description="Answer an appeal, as the board's staff.")
+    async def answer_appeal(self, info: Info, input: Input[AnswerAppealInput]) -> AnswerAppealPayload:
+        key = sitting_key(input.sitting_id)
+        await appeals.answer(info.context.viewer, key, Outcome(input.outcome.value), input.text)
+        return await changed(info, key)
