@@ -17,11 +17,14 @@ from engine.events import Batch, Cursor, Hub
 from engine.jobs import Worker
 from mailers.post import post_of
 from models.viewer import Kind, Viewer
-from resolvers import download_progress, jobs, journal, office, result_changes, sessions, sitting_events, sitting_moves
-from resolvers.download_progress import Progress
+from resolvers import jobs, journal, office, result_changes, sessions
+from resolvers.downloads import progress as download_progress
+from resolvers.downloads.progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
-from resolvers.sitting_events import SittingEvent
+from resolvers.sittings import events as sitting_events
+from resolvers.sittings import moves
+from resolvers.sittings.events import SittingEvent
 from resolvers.webhook_sender import Sender
 from settings import Settings
 from transport import pages
@@ -106,7 +109,7 @@ def _download_hub(url: str, clock: Clock) -> Hub[Progress]:
 
 
 def _sitting_hub(url: str, clock: Clock) -> Hub[SittingEvent]:
-    return Hub(url, sitting_moves.CHANNEL, sitting_events.read, lambda ids: sessions.still_valid(ids, clock()))
+    return Hub(url, moves.CHANNEL, sitting_events.read, lambda ids: sessions.still_valid(ids, clock()))
 
 
 @contextlib.asynccontextmanager

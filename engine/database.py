@@ -29,7 +29,7 @@ ROOMS = ["models.candidate", "models.exam", "models.entry", "models.result", "mo
          "models.tries", "models.trail", "models.version", "models.release", "models.photo",
          "models.totp", "models.application", "models.invitation", "models.join_request",
          "models.list_check", "models.inbox", "models.key", "models.download", "models.webhook",
-         "models.sitting", "models.proctoring"]  # fmt: skip
+         "models.sittings.sitting", "models.sittings.proctoring"]  # fmt: skip
 
 MAY_RUN_TWICE = "/* may run twice */"  # in a statement that writes, yet does no harm if it was done before
 

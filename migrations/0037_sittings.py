@@ -8,11 +8,11 @@ from tortoise.fields.base import OnDelete
 from tortoise.migrations import operations as ops
 
 from models.base import new_id
-from models.check_in import Step
-from models.proctoring import AppealOutcome
-from models.sitting import Happening
-from models.sitting_reasons import Reason
-from models.sitting_states import Actor, SittingState
+from models.sittings.check_in import Step
+from models.sittings.proctoring import AppealOutcome
+from models.sittings.reasons import Reason
+from models.sittings.sitting import Happening
+from models.sittings.states import Actor, SittingState
 
 
 class Migration(migrations.Migration):

@@ -10,7 +10,6 @@ from engine.clock import Clock
 from engine.jobs import Job, Schedule
 from resolvers import (
     corrections,
-    download_jobs,
     inboxes,
     key_endings,
     letters,
@@ -20,12 +19,12 @@ from resolvers import (
     password_links,
     photos,
     purges,
-    recordings,
     releases,
     seals,
     shares,
-    sitting_moves,
 )
+from resolvers.downloads import jobs as download_jobs
+from resolvers.sittings import moves, recordings
 
 SCHEDULES = [
     Schedule("tell of new shares", "* * * * * */3", news.look),
@@ -35,7 +34,7 @@ SCHEDULES = [
     Schedule("sum up counts of inboxes", "* * * * *", inboxes.sum_up),
     Schedule("tell of released results", "* * * * * */5", releases.tell),
     Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
-    Schedule("end what is late of sittings", "* * * * * */5", sitting_moves.settle),
+    Schedule("end what is late of sittings", "* * * * * */5", moves.settle),
     Schedule("delete recordings of sittings", "27 * * * *", recordings.delete_due),
     Schedule("tell of keys that end", "*/5 * * * *", key_endings.tell),
     Schedule("purge", "17 3 * * *", purges.purge),

@@ -11,10 +11,10 @@ from engine.events import Bookmark, Cursor, Hub
 from engine.pace import Pace
 from models.viewer import Viewer
 from resolvers import trail
-from resolvers.download_progress import Progress
+from resolvers.downloads.progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
-from resolvers.sitting_events import SittingEvent
+from resolvers.sittings.events import SittingEvent
 from schema.loaders import Loaders
 
 

@@ -10,8 +10,10 @@ import strawberry
 from engine.database import Row
 from models import layout as layouts
 from models.viewer import Viewer
-from resolvers import download_failures, download_files, download_history
-from resolvers.download_history import Standing
+from resolvers.downloads import failures as download_failures
+from resolvers.downloads import files as download_files
+from resolvers.downloads import history as download_history
+from resolvers.downloads.history import Standing
 from resolvers.pages import Page, cursor_of
 from schema import key, share, verifier
 from schema.arguments import Id

@@ -6,11 +6,12 @@ from typing import Annotated
 import strawberry
 
 from models.template import DownloadFormat as Format
-from resolvers import download_progress, downloads
-from resolvers.download_choices import Choice
-from resolvers.download_reading import AT_ONCE
-from resolvers.download_writing import MOST_STATEMENTS
-from resolvers.downloads import LayoutWanted
+from resolvers.downloads import orders
+from resolvers.downloads import progress as download_progress
+from resolvers.downloads.choices import Choice
+from resolvers.downloads.orders import LayoutWanted
+from resolvers.downloads.reading import AT_ONCE
+from resolvers.downloads.writing import MOST_STATEMENTS
 from schema.arguments import Id, Input
 from schema.context import Info
 from schema.costs import BULK
@@ -33,11 +34,11 @@ from schema.refusals import (
 @strawberry.input(description="Download results: those of the shares named, or of all that a filter finds.")
 class RequestDownloadInput:
     share_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description=f"The shares, at most {downloads.MOST_NAMED}; not together with `filter`."
+        default=None, description=f"The shares, at most {orders.MOST_NAMED}; not together with `filter`."
     )
     filter: InboxFilter | None = strawberry.field(
         default=None,
-        description=f"All shares that it finds, at most {downloads.MOST}, or {MOST_STATEMENTS} in a PDF. An empty one "
+        description=f"All shares that it finds, at most {orders.MOST}, or {MOST_STATEMENTS} in a PDF. An empty one "
         "finds all; `sentTo` keeps out those that came since the list was shown.",
     )
     template_id: strawberry.ID | None = strawberry.field(
@@ -114,13 +115,13 @@ class DownloadMutation:
     @strawberry.mutation(
         description="As a user of an institution who may do more than read, or with a key: order results of the inbox "
         "in a file, in the order of the inbox. Which results they are is fixed now, and what stands in the file when "
-        f"it is made. For an institution {downloads.DOWNLOADS.most} a day; of large ones, {downloads.MOST_RUNNING} "
+        f"it is made. For an institution {orders.DOWNLOADS.most} a day; of large ones, {orders.MOST_RUNNING} "
         "at one time.",
         directives=[BULK],
     )
     async def request_download(self, info: Info, input: Input[RequestDownloadInput]) -> RequestDownloadPayload:
         viewer = info.context.viewer
-        ordered = await downloads.request(viewer, info.context.clock, input.choice(), input.layout())
+        ordered = await orders.request(viewer, info.context.clock, input.choice(), input.layout())
         return DownloadRequested(download=Download.of(ordered.download, viewer), not_found=ordered.not_found)
 
     @strawberry.mutation(
@@ -130,7 +131,7 @@ class DownloadMutation:
     )
     async def repeat_download(self, info: Info, input: Input[RepeatDownloadInput]) -> RepeatDownloadPayload:
         viewer = info.context.viewer
-        ordered = await downloads.repeat(viewer, info.context.clock, key_named(input.id, "Download"))
+        ordered = await orders.repeat(viewer, info.context.clock, key_named(input.id, "Download"))
         return DownloadRepeated(download=Download.of(ordered.download, viewer))
 
 

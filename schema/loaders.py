@@ -15,7 +15,6 @@ from resolvers import (
     candidates,
     corrections,
     details,
-    download_history,
     entries,
     exams,
     flags,
@@ -28,12 +27,13 @@ from resolvers import (
     photos,
     results,
     shares,
-    sittings,
     templates,
     verifiers,
     webhooks,
 )
+from resolvers.downloads import history as download_history
 from resolvers.pages import Page, Place
+from resolvers.sittings import views
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -214,7 +214,7 @@ class Loaders:
     @cached_property
     def sitting(self) -> DataLoader[UUID, Row | None]:
         """Sittings by id."""
-        return self._rows(sittings.by_ids)
+        return self._rows(views.by_ids)
 
     @cached_property
     def webhook(self) -> DataLoader[UUID, Row | None]:

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import strawberry
 
-from models.check_in import Step
-from models.proctoring import AppealOutcome as Outcome
-from models.sitting_reasons import Reason
-from resolvers import appeals, check_ins, official_scores, proctoring, sitting_scores, sitting_tests
+from models.sittings.check_in import Step
+from models.sittings.proctoring import AppealOutcome as Outcome
+from models.sittings.reasons import Reason
+from resolvers.sittings import appeals, check_ins, official_scores, proctoring, running, scores
 from schema.arguments import Input
 from schema.context import Info
 from schema.ids import global_id, key_of
@@ -150,6 +150,10 @@ class AnswerAppealInput(SittingTextInput):
     outcome: AppealOutcome = strawberry.field(description="What comes of it.")
 
 
+def _by_skill(given: list[SkillInput]) -> dict[str, int]:
+    return {one.skill: one.score for one in given}
+
+
 AnswerAppealPayload = Annotated[
     SittingChanged | NotLoggedIn | NotAllowed | SittingNotFound | AlreadyDecided | InvalidInput,
     strawberry.union("AnswerAppealPayload", description="The sitting, or why it was not answered."),
@@ -193,7 +197,7 @@ class ProctoringMutation:
     @strawberry.mutation(description="Let a candidate whose connection is back go on, as the proctor.")
     async def resume_sitting(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_tests.resume(info.context.viewer, key)
+        await running.resume(info.context.viewer, key)
         return await changed(info, key)
 
     @strawberry.mutation(description="Give a sitting to another proctor who is connected.")
@@ -225,15 +229,14 @@ class ProctoringMutation:
         self, info: Info, input: Input[RecordUnofficialScoresInput]
     ) -> SittingTextPayload:
         key = sitting_key(input.sitting_id)
-        scores = {one.skill: one.score for one in input.skill_scores}
-        await sitting_scores.record_unofficial(info.context.viewer, key, scores)
+        await scores.record_unofficial(info.context.viewer, key, _by_skill(input.skill_scores))
         return await changed(info, key)
 
     @strawberry.mutation(description="Record the official scores of a reported sitting: its result is released.")
     async def record_official_scores(self, info: Info, input: Input[RecordOfficialScoresInput]) -> SittingTextPayload:
         key = sitting_key(input.sitting_id)
-        scores = {one.skill: one.score for one in input.skill_scores}
-        await official_scores.record(info.context.viewer, key, input.overall_score, scores)
+        by_skill = _by_skill(input.skill_scores)
+        await official_scores.record(info.context.viewer, key, input.overall_score, by_skill)
         return await changed(info, key)
 
     @strawberry.mutation(description="Answer an appeal, as the board's staff.")

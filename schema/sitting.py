@@ -10,11 +10,13 @@ import strawberry
 from engine.database import Row
 from engine.languages import told
 from models.names import full_name
-from models.sitting_reasons import WORDS
-from models.sitting_states import SittingState as State
-from models.sitting_table import BREAK, START_WITHIN, UNDO_WITHIN, Facts, possible
+from models.sittings.reasons import WORDS
+from models.sittings.states import SittingState as State
+from models.sittings.table import BREAK, START_WITHIN, UNDO_WITHIN, Facts, possible
 from models.viewer import Kind, Viewer
-from resolvers import journal, proctoring, sitting_chat, sitting_events, sitting_scores, sittings
+from resolvers import journal
+from resolvers.sittings import chat, proctoring, recipients, scores, views
+from resolvers.sittings import events as sitting_events
 from schema.arguments import Id
 from schema.context import Info
 from schema.ids import global_id, key_of
@@ -132,7 +134,7 @@ class Sitting(Node):
     @classmethod
     def of(cls, row: Row, viewer: Viewer) -> "Sitting":
         """The sitting of a row of `sittings.by_ids`, as it stands at the viewer's moment."""
-        facts = sittings.facts_at(row, viewer.at)
+        facts = views.facts_at(row, viewer.at)
         is_on_break, is_cancelled = facts.state is State.ON_BREAK, facts.state is State.CANCELLED
         return cls(
             id=global_id("Sitting", row["id"]),
@@ -160,7 +162,7 @@ class Sitting(Node):
 
     @strawberry.field(description="Everything that happened to it, in order.")
     async def timeline(self, info: Info) -> list[SittingEvent]:
-        found = await sittings.timeline(info.context.viewer, self.row["id"])
+        found = await views.timeline(info.context.viewer, self.row["id"])
         return [
             SittingEvent(
                 kind=one["kind"],
@@ -174,7 +176,7 @@ class Sitting(Node):
 
     @strawberry.field(description="The messages between candidate and proctor, in order.")
     async def messages(self, info: Info) -> list[SittingMessage]:
-        found = await sitting_chat.of_sitting(info.context.viewer, self.row["id"])
+        found = await chat.of_sitting(info.context.viewer, self.row["id"])
         return [
             SittingMessage(
                 text=one["text"],
@@ -192,7 +194,7 @@ class Sitting(Node):
 
     @strawberry.field(description="What is unread and unanswered.")
     async def chat(self, info: Info) -> SittingChat:
-        found = (await sitting_chat.waits(info.context.viewer, [self.row["id"]])).get(self.row["id"])
+        found = (await chat.waits(info.context.viewer, [self.row["id"]])).get(self.row["id"])
         if found is None:
             return SittingChat(unread=0, waiting_since=None, longest_seconds=None, mean_seconds=None)
         return SittingChat(
@@ -204,12 +206,12 @@ class Sitting(Node):
 
     @strawberry.field(description="Unofficial scores of Reading and Listening, for the candidate, once it is over.")
     async def unofficial_scores(self, info: Info) -> list[UnofficialScore]:
-        found = await sitting_scores.unofficial(info.context.viewer, self.row["id"])
+        found = await scores.unofficial(info.context.viewer, self.row["id"])
         return [UnofficialScore(skill=skill, score=score) for skill, score in found.items()]
 
     @strawberry.field(description="Who gets the result; for the candidate and the board's staff.")
     async def recipients(self, info: Info) -> list[SittingRecipient]:
-        found = await sittings.recipients(info.context.viewer, self.row["id"])
+        found = await recipients.of_sitting(info.context.viewer, self.row["id"])
         return [
             SittingRecipient(
                 institution_name=one["institution_name_shown"],
@@ -254,7 +256,7 @@ class SittingQuery:
         viewer = info.context.viewer
         if viewer.kind not in (Kind.CANDIDATE, Kind.PROCTOR):
             return []
-        return [Sitting.of(row, viewer) for row in await sittings.of_viewer(viewer)]
+        return [Sitting.of(row, viewer) for row in await views.of_viewer(viewer)]
 
 
 @strawberry.type

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 
 import strawberry
 
-from models.appointments import Turning as TurningOf
 from models.base import required
-from models.proctoring import Part
-from resolvers import appeals, check_ins, sitting_chat, sitting_scores, sitting_tests, sittings
+from models.sittings.appointments import Turning as TurningOf
+from models.sittings.proctoring import Part
 from resolvers.shares import Consent
-from resolvers.sittings import Appointment
+from resolvers.sittings import appeals, bookings, chat, check_ins, recipients, running, scores, views
+from resolvers.sittings.bookings import Appointment
 from schema.arguments import Input
 from schema.context import Info
 from schema.ids import key_of
@@ -179,7 +179,7 @@ async def changed(info: Info, key: UUID) -> SittingChanged:
 
 async def sitting_of(info: Info, key: UUID) -> Sitting:
     """A sitting that the viewer has just changed."""
-    found = await sittings.by_ids(info.context.viewer, [key])
+    found = await views.by_ids(info.context.viewer, [key])
     return Sitting.of(required(found.get(key)), info.context.viewer)
 
 
@@ -213,19 +213,19 @@ class SittingMutation:
     @strawberry.mutation(description="Book a sitting at home, as a candidate; the same once more changes nothing.")
     async def book_sitting(self, info: Info, input: Input[BookSittingInput]) -> BookSittingPayload:
         named = _institutions(input.institution_ids)
-        booked = await sittings.book(info.context.viewer, _appointment(input), named, _consent(input.consent))
+        booked = await bookings.book(info.context.viewer, _appointment(input), named, _consent(input.consent))
         return SittingBooked(sitting=Sitting.of(booked.sitting, info.context.viewer), was_booked=booked.was_booked)
 
     @strawberry.mutation(description="Say who gets the result, until it is released.")
     async def name_recipients(self, info: Info, input: Input[NameRecipientsInput]) -> NameRecipientsPayload:
         key, named = sitting_key(input.sitting_id), _institutions(input.institution_ids)
-        await sittings.name_recipients(info.context.viewer, key, named, _consent(input.consent))
+        await recipients.change(info.context.viewer, key, named, _consent(input.consent))
         return await changed(info, key)
 
     @strawberry.mutation(description="Note what came of a system check, which must pass before check-in.")
     async def record_system_check(self, info: Info, input: Input[RecordSystemCheckInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sittings.record_system_check(info.context.viewer, key, [Part(part.value) for part in input.passed])
+        await bookings.record_system_check(info.context.viewer, key, [Part(part.value) for part in input.passed])
         return await changed(info, key)
 
     @strawberry.mutation(description="Begin the test with what the proctor released.")
@@ -237,7 +237,7 @@ class SittingMutation:
     @strawberry.mutation(description="Write to the other side, as candidate or proctor.")
     async def send_message(self, info: Info, input: Input[SittingTextInput]) -> SittingTextPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_chat.send(info.context.viewer, key, input.text)
+        await chat.send(info.context.viewer, key, input.text)
         return await changed(info, key)
 
     @strawberry.mutation(description="Appeal against how a sitting ended, once; the board's staff answer.")
@@ -249,7 +249,7 @@ class SittingMutation:
     @strawberry.mutation(description="Cancel all scores of a finished sitting; it asks twice, and can be undone.")
     async def cancel_scores(self, info: Info, input: Input[CancelScoresInput]) -> CancelScoresPayload:
         key = sitting_key(input.sitting_id)
-        asked = await sitting_scores.cancel(info.context.viewer, key, input.confirmation)
+        asked = await scores.cancel(info.context.viewer, key, input.confirmation)
         return ScoresCancelled(sitting=await sitting_of(info, key), confirmation=asked.confirmation if asked else None)
 
     @strawberry.mutation(description="Start check-in, from the appointment on, for 15 minutes.")
@@ -261,25 +261,25 @@ class SittingMutation:
     @strawberry.mutation(description="Start the next section of the test.")
     async def start_section(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_tests.start_section(info.context.viewer, key)
+        await running.start_section(info.context.viewer, key)
         return await changed(info, key)
 
     @strawberry.mutation(description="Finish the section that is open.")
     async def finish_section(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_tests.finish_section(info.context.viewer, key)
+        await running.finish_section(info.context.viewer, key)
         return await changed(info, key)
 
     @strawberry.mutation(description="Begin the one break, of ten minutes, after Listening.")
     async def start_break(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_tests.start_break(info.context.viewer, key)
+        await running.start_break(info.context.viewer, key)
         return await changed(info, key)
 
     @strawberry.mutation(description="Come back from the break.")
     async def end_break(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_tests.end_break(info.context.viewer, key)
+        await running.end_break(info.context.viewer, key)
         return await changed(info, key)
 
     @strawberry.mutation(
@@ -288,19 +288,19 @@ class SittingMutation:
     )
     async def report_connection(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_tests.report_connection(info.context.viewer, key)
+        await running.report_connection(info.context.viewer, key)
         return await changed(info, key)
 
     @strawberry.mutation(description="End the test, after its last section.")
     async def finish_sitting(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_tests.finish(info.context.viewer, key)
+        await running.finish(info.context.viewer, key)
         return await changed(info, key)
 
     @strawberry.mutation(description="Mark what the other side has written as read.")
     async def mark_messages_read(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_chat.mark_read(info.context.viewer, key)
+        await chat.mark_read(info.context.viewer, key)
         return await changed(info, key)
 
     @strawberry.mutation(
@@ -308,11 +308,11 @@ class SittingMutation:
     )
     async def report_scores(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_scores.report(info.context.viewer, key)
+        await scores.report(info.context.viewer, key)
         return await changed(info, key)
 
     @strawberry.mutation(description="Undo a cancellation, within 60 days.")
     async def undo_cancellation(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
         key = sitting_key(input.sitting_id)
-        await sitting_scores.undo(info.context.viewer, key)
+        await scores.undo(info.context.viewer, key)
         return await changed(info, key)

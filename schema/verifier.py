@@ -13,7 +13,8 @@ from models.notify import Notify as Choice
 from models.scope import Scope
 from models.verifier import may_know_refusal
 from models.viewer import Kind
-from resolvers import api_keys, download_history, join_requests, list_checks, news, templates, verifiers, webhooks
+from resolvers import api_keys, join_requests, list_checks, news, templates, verifiers, webhooks
+from resolvers.downloads import history as download_history
 from schema.arguments import Input
 from schema.context import Info
 from schema.costs import PAGE, list_of

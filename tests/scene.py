@@ -30,7 +30,7 @@ from models.version import Change, HolderNotice, ResultVersion
 from models.viewer import Kind
 from models.visit import About
 from resolvers import result_changes, trail
-from resolvers.download_failures import CannotBeMade, FailedCell
+from resolvers.downloads.failures import CannotBeMade, FailedCell
 from tests.client import Client
 from tests.events import events
 from tests.printed import fields_of, keys_of_entities

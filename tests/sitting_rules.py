@@ -3,14 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from models.check_in import Step
 from models.entry import Entry
 from models.institution import Institution
-from models.proctoring import Appeal, Break, CheckInStep, Incident, Message, Recording, Section, SittingPhoto
 from models.result import Result
-from models.sitting import Sitting, SittingRecipient
-from models.sitting_reasons import Reason
-from models.sitting_states import SittingState
+from models.sittings.check_in import Step
+from models.sittings.proctoring import Appeal, Break, CheckInStep, Incident, Message, Recording, Section, SittingPhoto
+from models.sittings.reasons import Reason
+from models.sittings.sitting import Sitting, SittingRecipient
+from models.sittings.states import SittingState
 from tests.world import World
 
 BOOKED, REPORTED = "WHERE state = 'BOOKED'", "WHERE state = 'REPORTED'"

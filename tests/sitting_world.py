@@ -7,15 +7,15 @@ from uuid import UUID
 
 from engine.database import Row
 from models.candidate import Candidate
-from models.check_in import STEPS, Step
-from models.proctoring import Part
-from models.sitting import Sitting
-from models.sitting_table import Facts
+from models.sittings.check_in import STEPS, Step
+from models.sittings.proctoring import Part
+from models.sittings.sitting import Sitting
+from models.sittings.table import Facts
 from models.verifier import StaffRole, StaffUser
 from models.viewer import Kind, Viewer
-from resolvers import check_ins, proctoring, sitting_tests, sittings
-from resolvers.check_ins import Released
-from resolvers.sittings import Appointment
+from resolvers.sittings import bookings, check_ins, proctoring, running, views
+from resolvers.sittings.bookings import Appointment
+from resolvers.sittings.check_ins import Released
 from tests.conftest import ControlledClock
 from tests.world import World
 
@@ -41,7 +41,7 @@ class Home:
         home = cls(world, clock)
         home.candidate = await world.candidate(**name)
         home.staff = await proctor_of(world)
-        home.id = (await sittings.book(home.viewer, appointment)).sitting["id"]
+        home.id = (await bookings.book(home.viewer, appointment)).sitting["id"]
         return home
 
     @property
@@ -61,18 +61,18 @@ class Home:
 
     async def row(self) -> Row:
         """The sitting as its candidate sees it."""
-        return (await sittings.by_ids(self.viewer, [self.id]))[self.id]
+        return (await views.by_ids(self.viewer, [self.id]))[self.id]
 
     async def stands(self) -> str:
         """Where it stands at this moment."""
-        return sittings.facts_at(await self.row(), self.clock()).state.value
+        return views.facts_at(await self.row(), self.clock()).state.value
 
     async def told(self, viewer: Viewer | None = None) -> list[str]:
         """What the timeline tells."""
-        return [event["kind"] for event in await sittings.timeline(viewer or self.viewer, self.id)]
+        return [event["kind"] for event in await views.timeline(viewer or self.viewer, self.id)]
 
     async def check_system(self) -> None:
-        await sittings.record_system_check(self.viewer, self.id, list(Part))
+        await bookings.record_system_check(self.viewer, self.id, list(Part))
 
     async def come(self, late: timedelta = timedelta(0)) -> None:
         """Check the system, wait for the appointment, and start the check-in."""
@@ -101,14 +101,14 @@ class Home:
     async def sections(self, count: int) -> None:
         """Take so many sections, one after the other."""
         for _ in range(count):
-            await sitting_tests.start_section(self.viewer, self.id)
-            await sitting_tests.finish_section(self.viewer, self.id)
+            await running.start_section(self.viewer, self.id)
+            await running.finish_section(self.viewer, self.id)
 
     async def finished(self) -> Facts:
         """Take the whole test."""
         await self.begun()
         await self.sections(4)
-        return await sitting_tests.finish(self.viewer, self.id)
+        return await running.finish(self.viewer, self.id)
 
 
 async def proctor_of(world: World, **facts: Any) -> StaffUser:
@@ -124,4 +124,4 @@ def at(viewer: Viewer, moment: datetime) -> Viewer:
 async def booked(world: World) -> Sitting:
     """The row of a sitting that somebody has booked."""
     viewer = world.viewer(Kind.CANDIDATE, (await world.candidate()).id)
-    return await Sitting.get(id=(await sittings.book(viewer, HERE)).sitting["id"])
+    return await Sitting.get(id=(await bookings.book(viewer, HERE)).sitting["id"])

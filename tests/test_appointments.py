@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from errors import InvalidInput
-from models.appointments import LONGEST_AHEAD, Turning, check_bookable, moment
-from models.check_in import is_same_name, letters, nearest
+from models.sittings.appointments import LONGEST_AHEAD, Turning, check_bookable, moment
+from models.sittings.check_in import is_same_name, letters, nearest
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 

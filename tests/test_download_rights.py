@@ -15,9 +15,12 @@ from models.scope import Scope
 from models.trail import TrailAct, TrailEntry
 from models.verifier import VerifierRole, VerifierStatus, VerifierUser
 from models.viewer import Kind
-from resolvers import download_files, download_jobs, downloads, mergers
-from resolvers.download_choices import Choice
-from resolvers.download_reading import Reading
+from resolvers import mergers
+from resolvers.downloads import files as download_files
+from resolvers.downloads import jobs as download_jobs
+from resolvers.downloads import orders
+from resolvers.downloads.choices import Choice
+from resolvers.downloads.reading import Reading
 from resolvers.inbox_filters import Filter
 from schema.ids import global_id
 from tests.client import Client
@@ -56,10 +59,10 @@ async def download(officer: Client, world: World, home: Institution) -> Any:
 @pytest.fixture
 async def waiting(app: Any, world: World, user: VerifierUser, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A download that is ordered, and that no worker has begun to make."""
-    monkeypatch.setattr("resolvers.download_reading.AT_ONCE", 0)
+    monkeypatch.setattr("resolvers.downloads.reading.AT_ONCE", 0)
     await shared(world, await Institution.get(id=user.institution_id), 2)
     viewer = world.viewer(Kind.VERIFIER, user.id, institution_id=user.institution_id)
-    order = await downloads.request(viewer, world.clock, Choice(filter=Filter()), downloads.LayoutWanted())
+    order = await orders.request(viewer, world.clock, Choice(filter=Filter()), orders.LayoutWanted())
     return order.download["download_id"]
 
 
@@ -268,8 +271,8 @@ async def test_a_download_fails_with_the_reason_when_its_user_loses_the_right(
     if when == "before":
         await stop(world, user)
     elif when == "in the middle":
-        monkeypatch.setattr("resolvers.download_reading.BATCH", 1)
-        monkeypatch.setattr("resolvers.download_reading.STEP", 1)
+        monkeypatch.setattr("resolvers.downloads.reading.BATCH", 1)
+        monkeypatch.setattr("resolvers.downloads.reading.STEP", 1)
         during(monkeypatch, Reading, "_tell", lambda: stop(world, user))
     else:
         during(monkeypatch, download_files, "keep", lambda: stop(world, user))
@@ -295,12 +298,12 @@ async def test_a_download_of_a_key_fails_when_the_key_ends(
     world: World, home: Institution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """P1"""
-    monkeypatch.setattr("resolvers.download_reading.AT_ONCE", 0)
+    monkeypatch.setattr("resolvers.downloads.reading.AT_ONCE", 0)
     await shared(world, home, 1)
     key, _ = await world.key(home, *TAKES)
     scopes = frozenset(TAKES)
     viewer = world.viewer(Kind.KEY, key.id, institution_id=home.id, scopes=scopes)
-    order = await downloads.request(viewer, world.clock, Choice(filter=Filter()), downloads.LayoutWanted())
+    order = await orders.request(viewer, world.clock, Choice(filter=Filter()), orders.LayoutWanted())
     await database.rows("UPDATE api_key SET revoked_at = :now", now=world.clock())
     await download_jobs.make(order.download["download_id"], world.clock)
     assert "The key that asked" in await database.value("SELECT failure FROM download")

@@ -17,10 +17,13 @@ from models.share import Share
 from models.terms import Terms
 from models.trail import TrailAct, TrailEntry
 from models.viewer import Kind
-from resolvers import corrections, download_files, download_history, downloads, withdrawals
+from resolvers import corrections, withdrawals
 from resolvers.corrections import Facts, Order
-from resolvers.download_choices import Choice
-from resolvers.download_failures import FAILURES
+from resolvers.downloads import files as download_files
+from resolvers.downloads import history as download_history
+from resolvers.downloads import orders
+from resolvers.downloads.choices import Choice
+from resolvers.downloads.failures import FAILURES
 from resolvers.inbox_filters import Filter
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements
@@ -135,7 +138,7 @@ async def test_an_order_names_shares_or_a_filter_and_not_too_many(officer: Clien
     for input in ({}, both):
         refused = await officer.order("requestDownload", "... on InvalidInput { problems { path } }", **input)
         assert refused["problems"] == [{"path": "filter"}]
-    many = [f"{number}" for number in range(downloads.MOST_NAMED + 1)]
+    many = [f"{number}" for number in range(orders.MOST_NAMED + 1)]
     refused = await ordered(officer, shareIds=many)
     assert [one["path"] for one in refused["problems"]] == ["shareIds"]
     assert (await ordered(officer, shareIds=many[1:]))["__typename"] == "NothingToDownload"
@@ -146,12 +149,12 @@ async def test_more_than_a_file_holds_are_refused(
 ) -> None:
     """D1: and of as many as it holds there is one; nothing stays of the order that was refused."""
     await shared(world, home, 2)
-    monkeypatch.setattr(downloads, "MOST", 1)
+    monkeypatch.setattr(orders, "MOST", 1)
     refused = await ordered(officer)
     assert refused["problems"][0]["path"] == "filter"
     assert await database.value("SELECT (SELECT count(*) FROM download) + (SELECT count(*) FROM download_row)") == 0
     assert await database.value("SELECT count(*) FROM rate_window WHERE kind = 'downloads of institution'") == 0
-    monkeypatch.setattr(downloads, "MOST", 2)
+    monkeypatch.setattr(orders, "MOST", 2)
     assert (await made(officer))["rows"] == 2
 
 
@@ -415,8 +418,8 @@ async def test_an_institution_has_so_many_downloads_a_day(
 ) -> None:
     """P3: all its users together, told when it goes on; both sides of the edge."""
     await shared(world, home, 1)
-    day = downloads.DOWNLOADS
-    monkeypatch.setattr(downloads, "DOWNLOADS", type(day)(day.kind, most=2, window=day.window))
+    day = orders.DOWNLOADS
+    monkeypatch.setattr(orders, "DOWNLOADS", type(day)(day.kind, most=2, window=day.window))
     first = await made(officer, format="CSV")
     assert (await repeated(officer, first["id"]))["__typename"] == "DownloadRepeated"
     colleague = officer.as_(await world.token(await world.verifier(home)))

@@ -16,7 +16,7 @@ from engine.languages import LOCALES, catalogue, chosen, told
 from errors import InvalidInput, Problem, Refusal, Sentence
 from models.institution import InstitutionStatus
 from models.passwords import breached, password_problems
-from models.sitting_states import SittingState
+from models.sittings.states import SittingState
 from models.verifier import VerifierStatus
 from tests.client import Client
 from tests.conftest import ControlledClock

@@ -19,10 +19,14 @@ from models.share import Share
 from models.terms import Terms
 from models.verifier import VerifierUser
 from models.viewer import Kind
-from resolvers import corrections, download_files, download_jobs, download_reading, downloads, withdrawals
+from resolvers import corrections, withdrawals
 from resolvers.corrections import Order
-from resolvers.download_choices import Choice
-from resolvers.download_reading import Reading
+from resolvers.downloads import files as download_files
+from resolvers.downloads import jobs as download_jobs
+from resolvers.downloads import orders
+from resolvers.downloads import reading as download_reading
+from resolvers.downloads.choices import Choice
+from resolvers.downloads.reading import Reading
 from resolvers.inbox_filters import Filter
 from tests.client import Client
 from tests.conftest import ControlledClock
@@ -53,7 +57,7 @@ async def officer(client: Client, world: World, user: VerifierUser) -> Client:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if few results were many: more than two are made by a job, two in a batch, and told after each."""
-    for room in (download_reading, downloads):
+    for room in (download_reading, orders):
         monkeypatch.setattr(room, "AT_ONCE", 2)
     monkeypatch.setattr(download_reading, "BATCH", 2)
     monkeypatch.setattr(download_reading, "STEP", 2)
@@ -165,9 +169,9 @@ async def test_an_institution_has_three_large_ones_made_at_one_time(
     officer: Client, results: list[Result], clock: ControlledClock
 ) -> None:
     """P3: both sides of the edge; small ones go on, and one that is ready makes room."""
-    three = [await made(officer, format="CSV") for _ in range(downloads.MOST_RUNNING)]
+    three = [await made(officer, format="CSV") for _ in range(orders.MOST_RUNNING)]
     refused = await ordered(officer)
-    assert (refused["__typename"], refused["running"]) == ("DownloadsStillRunning", downloads.MOST_RUNNING)
+    assert (refused["__typename"], refused["running"]) == ("DownloadsStillRunning", orders.MOST_RUNNING)
     await download_jobs.make(key_of(three[-1]), clock)
     assert (await ordered(officer))["__typename"] == "DownloadRequested"
 
@@ -234,7 +238,7 @@ async def test_an_order_that_dies_leaves_nothing(
 
     async def order() -> Any:
         async with database.transaction():
-            return await downloads.request(viewer, world.clock, choice, downloads.LayoutWanted())
+            return await orders.request(viewer, world.clock, choice, orders.LayoutWanted())
 
     tables = ("download", "download_row", "rate_window", "pgqueuer")
     assert await deaths_at_each_statement(monkeypatch, order, tables) > 5
@@ -379,7 +383,7 @@ async def test_making_holds_no_more_memory_for_many_results_than_for_few(
     """
     monkeypatch.setattr(download_reading, "BATCH", 30)
     monkeypatch.setattr(download_reading, "STEP", 120)
-    for room in (download_reading, downloads):
+    for room in (download_reading, orders):
         monkeypatch.setattr(room, "AT_ONCE", 10)
     await shared(world, home, 20)
     peaks: list[int] = []

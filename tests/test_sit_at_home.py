@@ -22,23 +22,15 @@ from errors import (
     WrongLogin,
     WrongTestPassword,
 )
-from models.check_in import STEPS, Step
 from models.consent import CONSENT_VERSION
 from models.institution import InstitutionStatus
-from models.proctoring import Part
-from models.sitting_reasons import Reason
+from models.sittings.check_in import STEPS, Step
+from models.sittings.proctoring import Part
+from models.sittings.reasons import Reason
 from models.viewer import Kind
-from resolvers import (
-    check_ins,
-    passwords,
-    proctoring,
-    sessions,
-    sitting_chat,
-    sitting_moves,
-    sitting_tests,
-    sittings,
-)
+from resolvers import passwords, sessions
 from resolvers.shares import Consent
+from resolvers.sittings import bookings, chat, check_ins, moves, proctoring, recipients, running, views
 from tests.conftest import ControlledClock, Statements
 from tests.sitting_world import HERE, IN_TOKYO, Home, proctor_of
 from tests.world import PASSWORD, World
@@ -67,38 +59,38 @@ async def test_an_appointment_is_booked_at_the_time_of_the_candidates_zone(home:
 
 async def test_booking_the_same_twice_at_once_books_it_once(home: Home) -> None:
     appointment = replace(HERE, starts_at=IN_TOKYO + timedelta(days=2))
-    booked = await asyncio.gather(*(sittings.book(home.viewer, appointment) for _ in range(3)))
+    booked = await asyncio.gather(*(bookings.book(home.viewer, appointment) for _ in range(3)))
     assert len({one.sitting["id"] for one in booked}) == 1
     assert sorted(one.was_booked for one in booked) == [False, True, True]
 
 
 async def test_two_sittings_at_about_one_time_are_refused(home: Home) -> None:
     with pytest.raises(AlreadyBooked) as refusal:
-        await sittings.book(home.viewer, replace(HERE, starts_at=IN_TOKYO + timedelta(hours=3, minutes=59)))
+        await bookings.book(home.viewer, replace(HERE, starts_at=IN_TOKYO + timedelta(hours=3, minutes=59)))
     assert refusal.value.appointment_at == datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
-    assert not (await sittings.book(home.viewer, replace(HERE, starts_at=IN_TOKYO + timedelta(hours=4)))).was_booked
+    assert not (await bookings.book(home.viewer, replace(HERE, starts_at=IN_TOKYO + timedelta(hours=4)))).was_booked
 
 
 @pytest.mark.parametrize(("exam", "path"), [("C1_ADVANCED", "examCode"), ("IBT_HOME", "startsAt"), ("X", "examCode")])
 async def test_only_exams_that_are_taken_at_home_on_that_day_are_booked(home: Home, exam: str, path: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        await sittings.book(home.viewer, replace(HERE, exam_code=exam))
+        await bookings.book(home.viewer, replace(HERE, exam_code=exam))
     assert [problem.path for problem in refusal.value.problems] == [path]
 
 
 async def test_recipients_are_named_with_consent_and_can_be_changed(home: Home) -> None:
     """S3, H8: each keeps the sentence of the moment in which it was named."""
     first, second = await home.world.institution(), await home.world.institution()
-    await sittings.name_recipients(home.viewer, home.id, [first.id], YES)
+    await recipients.change(home.viewer, home.id, [first.id], YES)
     home.clock.forward(minutes=5)
-    await sittings.name_recipients(home.viewer, home.id, [second.id, first.id], YES)
-    named = await sittings.recipients(home.viewer, home.id)
+    await recipients.change(home.viewer, home.id, [second.id, first.id], YES)
+    named = await recipients.of_sitting(home.viewer, home.id)
     assert [one["institution_id"] for one in named] == [first.id, second.id]
     assert named[1]["named_at"] - named[0]["named_at"] == 5 * MINUTE
     assert first.name in named[0]["consent_text"]
-    await sittings.name_recipients(home.viewer, home.id, [second.id], None)
-    assert [one["institution_id"] for one in await sittings.recipients(home.viewer, home.id)] == [second.id]
-    assert await sittings.recipients(home.proctor, home.id) == []
+    await recipients.change(home.viewer, home.id, [second.id], None)
+    assert [one["institution_id"] for one in await recipients.of_sitting(home.viewer, home.id)] == [second.id]
+    assert await recipients.of_sitting(home.proctor, home.id) == []
 
 
 async def test_nobody_is_named_without_the_consent_of_today_or_who_is_not_approved(home: Home) -> None:
@@ -107,10 +99,10 @@ async def test_nobody_is_named_without_the_consent_of_today_or_who_is_not_approv
     applying = await home.world.institution(status=InstitutionStatus.APPLIED, approved_at=None)
     for consent in (None, Consent("2020-01", "en")):
         with pytest.raises(ConsentOutdated):
-            await sittings.name_recipients(home.viewer, home.id, [approved.id], consent)
+            await recipients.change(home.viewer, home.id, [approved.id], consent)
     with pytest.raises(InstitutionNotFound):
-        await sittings.name_recipients(home.viewer, home.id, [approved.id, applying.id], YES)
-    assert await sittings.recipients(home.viewer, home.id) == []
+        await recipients.change(home.viewer, home.id, [approved.id, applying.id], YES)
+    assert await recipients.of_sitting(home.viewer, home.id) == []
 
 
 # ---- before and at the check-in
@@ -122,7 +114,7 @@ async def test_check_in_needs_a_system_check_whose_last_try_passed(home: Home) -
     with pytest.raises(SittingStateForbids):
         await check_ins.start(home.viewer, home.id)
     await home.check_system()
-    await sittings.record_system_check(home.viewer, home.id, [part for part in Part if part is not Part.CAMERA])
+    await bookings.record_system_check(home.viewer, home.id, [part for part in Part if part is not Part.CAMERA])
     with pytest.raises(SittingStateForbids):
         await check_ins.start(home.viewer, home.id)
     await home.check_system()
@@ -148,13 +140,13 @@ async def test_a_second_later_it_is_missed_though_no_job_has_run(home: Home) -> 
 async def test_a_worker_that_was_down_writes_a_miss_as_of_its_moment_and_once(home: Home) -> None:
     """H2, H11"""
     due = (await home.row())["appointment_at"] + LAST
-    assert await sitting_moves.settle(due + sitting_moves.GRACE) == 0
+    assert await moves.settle(due + moves.GRACE) == 0
     home.clock.now = due + timedelta(days=3)
-    assert await sitting_moves.settle(home.clock()) == 1
-    assert await sitting_moves.settle(home.clock()) == 0
+    assert await moves.settle(home.clock()) == 1
+    assert await moves.settle(home.clock()) == 0
     row = await home.row()
     assert (row["state"], row["since"], row["reason"]) == ("MISSED", due, "NOT_STARTED_IN_TIME")
-    last = (await sittings.timeline(home.viewer, home.id))[-1]
+    last = (await views.timeline(home.viewer, home.id))[-1]
     assert (last["kind"], last["happened_at"], last["actor"]) == ("MISSED", due, "CLOCK")
 
 
@@ -286,17 +278,17 @@ async def test_the_test_is_taken_section_by_section_with_one_break_after_listeni
     await home.begun()
     await home.sections(1)
     with pytest.raises(SittingStateForbids):
-        await sitting_tests.start_break(home.viewer, home.id)
+        await running.start_break(home.viewer, home.id)
     await home.sections(1)
-    await sitting_tests.start_break(home.viewer, home.id)
+    await running.start_break(home.viewer, home.id)
     home.clock.forward(minutes=10)
-    await sitting_tests.end_break(home.viewer, home.id)
+    await running.end_break(home.viewer, home.id)
     with pytest.raises(SittingStateForbids):
-        await sitting_tests.start_break(home.viewer, home.id)
+        await running.start_break(home.viewer, home.id)
     with pytest.raises(SittingStateForbids):
-        await sitting_tests.finish(home.viewer, home.id)
+        await running.finish(home.viewer, home.id)
     await home.sections(2)
-    await sitting_tests.finish(home.viewer, home.id)
+    await running.finish(home.viewer, home.id)
     assert await home.stands() == "FINISHED"
     skills = await database.rows("SELECT skill FROM sitting_section WHERE ended_at IS NOT NULL ORDER BY place")
     assert [one["skill"] for one in skills] == ["READING", "LISTENING", "SPEAKING", "WRITING"]
@@ -306,13 +298,13 @@ async def test_back_a_second_late_the_sitting_is_cancelled_and_stays_so(home: Ho
     """H6, H11"""
     await home.begun()
     await home.sections(2)
-    await sitting_tests.start_break(home.viewer, home.id)
+    await running.start_break(home.viewer, home.id)
     home.clock.forward(minutes=10, seconds=1)
     with pytest.raises(SittingStateForbids) as refusal:
-        await sitting_tests.end_break(home.viewer, home.id)
+        await running.end_break(home.viewer, home.id)
     assert refusal.value.state == "BREAK_OVERRUN"
     home.clock.forward(seconds=2)
-    assert await sitting_moves.settle(home.clock()) == 1
+    assert await moves.settle(home.clock()) == 1
     assert (await home.row())["reason"] == "BACK_LATE"
     assert (await home.told())[-1] == "BREAK_OVERRUN"
 
@@ -321,16 +313,16 @@ async def test_a_lost_connection_interrupts_and_the_same_proctor_resumes(home: H
     """H5"""
     await home.begun()
     home.clock.forward(seconds=15)
-    await sitting_tests.report_connection(home.viewer, home.id)
+    await running.report_connection(home.viewer, home.id)
     assert await home.stands() == "IN_PROGRESS"
     home.clock.forward(seconds=16)
     assert await home.stands() == "INTERRUPTED"
     with pytest.raises(SittingStateForbids):
-        await sitting_tests.resume(home.proctor, home.id)
-    await sitting_tests.report_connection(home.viewer, home.id)
-    await sitting_tests.report_connection(home.proctor, home.id)
+        await running.resume(home.proctor, home.id)
+    await running.report_connection(home.viewer, home.id)
+    await running.report_connection(home.proctor, home.id)
     assert await proctoring.queue(home.proctor) == []
-    await sitting_tests.resume(home.proctor, home.id)
+    await running.resume(home.proctor, home.id)
     assert (await home.told())[-3:] == ["CONNECTION_LOST", "CONNECTION_BACK", "RESUMED"]
     assert await home.stands() == "IN_PROGRESS"
 
@@ -343,9 +335,9 @@ async def test_when_the_proctor_is_away_the_next_one_takes_over(home: Home) -> N
     home.clock.forward(seconds=16)
     assert await proctoring.take_next(home.world.viewer(Kind.PROCTOR, other)) == home.id
     with pytest.raises(SittingNotFound):
-        await sitting_tests.resume(home.proctor, home.id)
-    await sitting_tests.report_connection(home.viewer, home.id)
-    resumed = await sitting_tests.resume(home.world.viewer(Kind.PROCTOR, other), home.id)
+        await running.resume(home.proctor, home.id)
+    await running.report_connection(home.viewer, home.id)
+    resumed = await running.resume(home.world.viewer(Kind.PROCTOR, other), home.id)
     assert resumed.state.value == "IN_PROGRESS"
 
 
@@ -376,10 +368,10 @@ async def test_nobody_else_sees_a_sitting_or_acts_in_it(home: Home, kind: Kind) 
     """U3: another candidate, a proctor who does not have it, a centre's staff, institutions."""
     await home.taken()
     stranger = home.world.viewer(kind, None if kind is Kind.ANONYMOUS else home.id)  # the id of no account
-    assert await sittings.by_ids(stranger, [home.id]) == {}
-    assert await sittings.timeline(stranger, home.id) == []
+    assert await views.by_ids(stranger, [home.id]) == {}
+    assert await views.timeline(stranger, home.id) == []
     with pytest.raises((SittingNotFound, NotAllowed, NotLoggedIn)):
-        await sitting_chat.send(stranger, home.id, "Hello")
+        await chat.send(stranger, home.id, "Hello")
     with pytest.raises((SittingNotFound, NotAllowed, NotLoggedIn)):
         await proctoring.invalidate(stranger, home.id, Reason.HELP_BY_OTHERS, "x")
 
@@ -387,20 +379,20 @@ async def test_nobody_else_sees_a_sitting_or_acts_in_it(home: Home, kind: Kind) 
 async def test_waiting_for_an_answer_is_measured_and_unread_is_signalled(home: Home) -> None:
     """H4"""
     await home.taken()
-    await sitting_chat.send(home.viewer, home.id, "May I drink water?")
+    await chat.send(home.viewer, home.id, "May I drink water?")
     asked_at = home.clock()
     home.clock.forward(seconds=20)
-    await sitting_chat.send(home.viewer, home.id, "Hello?")
-    waits = (await sitting_chat.waits(home.proctor, [home.id]))[home.id]
+    await chat.send(home.viewer, home.id, "Hello?")
+    waits = (await chat.waits(home.proctor, [home.id]))[home.id]
     assert (waits["unread"], waits["waiting_since"]) == (2, asked_at)
     home.clock.forward(seconds=20)
-    await sitting_chat.send(home.proctor, home.id, "Yes, in the break.")
-    waits = (await sitting_chat.waits(home.viewer, [home.id]))[home.id]
+    await chat.send(home.proctor, home.id, "Yes, in the break.")
+    waits = (await chat.waits(home.viewer, [home.id]))[home.id]
     assert (waits["unread"], waits["waiting_since"]) == (1, None)
     assert (waits["longest_seconds"], waits["mean_seconds"]) == (40.0, 30.0)
-    assert await sitting_chat.mark_read(home.viewer, home.id) == 1
-    assert (await sitting_chat.waits(home.viewer, [home.id]))[home.id]["unread"] == 0
-    texts = [one["text"] for one in await sitting_chat.of_sitting(home.viewer, home.id)]
+    assert await chat.mark_read(home.viewer, home.id) == 1
+    assert (await chat.waits(home.viewer, [home.id]))[home.id]["unread"] == 0
+    texts = [one["text"] for one in await chat.of_sitting(home.viewer, home.id)]
     assert texts == ["May I drink water?", "Hello?", "Yes, in the break."]
 
 
@@ -409,7 +401,7 @@ async def test_a_heartbeat_costs_few_statements(home: Home, statements: Statemen
     await home.begun()
     home.clock.forward(seconds=5)
     with statements.counted():
-        await sitting_tests.report_connection(home.viewer, home.id)
+        await running.report_connection(home.viewer, home.id)
     assert len(statements) <= 4  # with the beginning and the end of the transaction
 
 

@@ -14,25 +14,14 @@ from engine.events import Bookmark
 from errors import AlreadyDecided, InvalidInput, NotAllowed, SittingNotFound, SittingStateForbids
 from models.consent import CONSENT_VERSION
 from models.institution import Institution
-from models.proctoring import AppealOutcome
-from models.sitting_reasons import Reason
+from models.sittings.proctoring import AppealOutcome
+from models.sittings.reasons import Reason
 from models.viewer import Kind
-from resolvers import (
-    appeals,
-    closing,
-    official_scores,
-    proctoring,
-    recordings,
-    releases,
-    results,
-    sessions,
-    sitting_chat,
-    sitting_events,
-    sitting_scores,
-    sittings,
-)
+from resolvers import closing, releases, results, sessions
 from resolvers.reading import SHARES
 from resolvers.shares import Consent
+from resolvers.sittings import appeals, chat, official_scores, proctoring, recipients, recordings, scores
+from resolvers.sittings import events as sitting_events
 from tests.conftest import ControlledClock
 from tests.sitting_world import EXAM, Home, proctor_of
 from tests.world import PASSWORD, World, settled
@@ -73,20 +62,20 @@ async def with_photo(home: Home) -> None:
 
 async def test_unofficial_scores_of_reading_and_listening_are_the_candidates_alone(home: Home) -> None:
     """H8"""
-    await sitting_scores.record_unofficial(home.board, home.id, {"READING": 25, "LISTENING": 24})
-    assert await sitting_scores.unofficial(home.viewer, home.id) == {"READING": 25, "LISTENING": 24}
-    assert await sitting_scores.unofficial(home.proctor, home.id) == {}
+    await scores.record_unofficial(home.board, home.id, {"READING": 25, "LISTENING": 24})
+    assert await scores.unofficial(home.viewer, home.id) == {"READING": 25, "LISTENING": 24}
+    assert await scores.unofficial(home.proctor, home.id) == {}
     for wrong in ({"SPEAKING": 20}, {"READING": 31}, {"READING": -1}):
         with pytest.raises(InvalidInput):
-            await sitting_scores.record_unofficial(home.board, home.id, wrong)
+            await scores.record_unofficial(home.board, home.id, wrong)
     for viewer in (home.viewer, home.proctor):
         with pytest.raises(NotAllowed):
-            await sitting_scores.record_unofficial(viewer, home.id, {"READING": 30})
+            await scores.record_unofficial(viewer, home.id, {"READING": 30})
 
 
 async def test_reporting_makes_an_entry_and_a_result_that_nobody_sees_yet(home: Home) -> None:
     """H8, R3: of the day that it was where the candidate was."""
-    await sitting_scores.report(home.viewer, home.id)
+    await scores.report(home.viewer, home.id)
     found = await made(home)
     assert (found["outcome"], found["released_at"]) == ("PENDING", None)
     assert (found["exam_date"], found["claimed_at"]) == (date(2026, 11, 25), home.clock())
@@ -97,7 +86,7 @@ async def test_reporting_makes_an_entry_and_a_result_that_nobody_sees_yet(home: 
 
 async def test_the_release_of_a_session_does_not_release_what_is_held(home: Home) -> None:
     """H8"""
-    await sitting_scores.report(home.viewer, home.id)
+    await scores.report(home.viewer, home.id)
     day = (await made(home))["exam_date"]
     scheduled = await releases.schedule(home.board, EXAM, day, home.clock() + timedelta(days=1))
     assert scheduled.results == 0
@@ -112,8 +101,8 @@ async def test_a_closed_account_leaves_no_photo_and_no_chat_and_sends_no_result(
            VALUES (gen_random_uuid(), :id, 'Hello', now())""",
         id=home.id,
     )
-    await sittings.name_recipients(home.viewer, home.id, [(await home.world.institution()).id], YES)
-    await sitting_scores.report(home.viewer, home.id)
+    await recipients.change(home.viewer, home.id, [(await home.world.institution()).id], YES)
+    await scores.report(home.viewer, home.id)
     await closing.close(home.viewer, PASSWORD, is_confirmed=True)
     assert await official_scores.record(home.board, home.id, 95, SCORES) == []
     for table in ("sitting_photo", "photo", "sitting_message", "sitting_recipient", "share"):
@@ -121,9 +110,7 @@ async def test_a_closed_account_leaves_no_photo_and_no_chat_and_sends_no_result(
 
 
 async def test_reporting_twice_at_once_makes_one_result(home: Home) -> None:
-    done = await asyncio.gather(
-        *(sitting_scores.report(home.viewer, home.id) for _ in range(3)), return_exceptions=True
-    )
+    done = await asyncio.gather(*(scores.report(home.viewer, home.id) for _ in range(3)), return_exceptions=True)
     assert sorted(type(one).__name__ for one in done) == ["SittingStateForbids", "SittingStateForbids", "UUID"]
     assert await database.value("SELECT count(*) FROM entry") == 1
 
@@ -132,9 +119,9 @@ async def test_official_scores_release_the_result_to_its_candidate_and_to_who_wa
     """H8, S3: a share each, resting on the consent of the moment in which it was named."""
     named = [await home.world.institution(), await home.world.institution()]
     shut = await home.world.institution()
-    await sittings.name_recipients(home.viewer, home.id, [one.id for one in (*named, shut)], YES)
+    await recipients.change(home.viewer, home.id, [one.id for one in (*named, shut)], YES)
     await home.world.suspend(shut)
-    await sitting_scores.report(home.viewer, home.id)
+    await scores.report(home.viewer, home.id)
     home.clock.forward(days=6)
     shares = await official_scores.record(home.board, home.id, 95, SCORES)
     assert len(shares) == 2
@@ -160,7 +147,7 @@ async def _sees_share(home: Home, institution: Institution, shares: Any) -> None
 
 async def test_wrong_official_scores_are_refused_and_release_nothing(home: Home) -> None:
     """R2"""
-    await sitting_scores.report(home.viewer, home.id)
+    await scores.report(home.viewer, home.id)
     for overall, skills in ((94, SCORES), (95, SCORES | {"READING": 31}), (95, {"READING": 25})):
         with pytest.raises(InvalidInput):
             await official_scores.record(home.board, home.id, overall, skills)
@@ -172,54 +159,54 @@ async def test_wrong_official_scores_are_refused_and_release_nothing(home: Home)
 async def test_official_scores_are_recorded_once_and_only_of_what_was_reported(home: Home) -> None:
     with pytest.raises(SittingStateForbids):
         await official_scores.record(home.board, home.id, 95, SCORES)
-    await sitting_scores.report(home.viewer, home.id)
+    await scores.report(home.viewer, home.id)
     await official_scores.record(home.board, home.id, 95, SCORES)
     with pytest.raises(SittingStateForbids):
         await official_scores.record(home.board, home.id, 95, SCORES)
     with pytest.raises(SittingStateForbids):
-        await sittings.name_recipients(home.viewer, home.id, [], None)
+        await recipients.change(home.viewer, home.id, [], None)
 
 
 async def test_cancelling_asks_twice_and_makes_no_result_and_no_notice(home: Home) -> None:
     """H8, H9"""
     letters = await database.value("SELECT count(*) FROM letter")
-    await sittings.name_recipients(home.viewer, home.id, [(await home.world.institution()).id], YES)
+    await recipients.change(home.viewer, home.id, [(await home.world.institution()).id], YES)
     with pytest.raises(SittingStateForbids):
-        await sitting_scores.cancel(home.viewer, home.id, "0" * 32)
-    asked = await sitting_scores.cancel(home.viewer, home.id)
+        await scores.cancel(home.viewer, home.id, "0" * 32)
+    asked = await scores.cancel(home.viewer, home.id)
     assert asked is not None
     assert await home.stands() == "FINISHED"
     with pytest.raises(InvalidInput):
-        await sitting_scores.cancel(home.viewer, home.id, "0" * 32)
-    assert await sitting_scores.cancel(home.viewer, home.id, asked.confirmation) is None
+        await scores.cancel(home.viewer, home.id, "0" * 32)
+    assert await scores.cancel(home.viewer, home.id, asked.confirmation) is None
     row = await home.row()
     assert (row["state"], row["reason"]) == ("CANCELLED", "CHOSE_TO_CANCEL")
     assert await made(home) == {}
     assert await database.value("SELECT count(*) FROM journal") == 0
     assert await database.value("SELECT count(*) FROM letter") == letters
-    assert await sitting_scores.unofficial(home.viewer, home.id) == {}
+    assert await scores.unofficial(home.viewer, home.id) == {}
 
 
 async def test_a_cancellation_is_undone_on_the_sixtieth_day_and_not_a_second_later(home: Home) -> None:
     """H9, H11"""
-    asked = await sitting_scores.cancel(home.viewer, home.id)
+    asked = await scores.cancel(home.viewer, home.id)
     assert asked is not None
-    await sitting_scores.cancel(home.viewer, home.id, asked.confirmation)
+    await scores.cancel(home.viewer, home.id, asked.confirmation)
     home.clock.forward(days=60, seconds=1)
     with pytest.raises(SittingStateForbids):
-        await sitting_scores.undo(home.viewer, home.id)
+        await scores.undo(home.viewer, home.id)
     home.clock.forward(seconds=-1)
-    await sitting_scores.undo(home.viewer, home.id)
+    await scores.undo(home.viewer, home.id)
     with pytest.raises(SittingStateForbids):  # it asks twice again
-        await sitting_scores.cancel(home.viewer, home.id, asked.confirmation)
-    await sitting_scores.report(home.viewer, home.id)
+        await scores.cancel(home.viewer, home.id, asked.confirmation)
+    await scores.report(home.viewer, home.id)
     assert (await home.told())[-4:] == ["CANCEL_ASKED", "CANCELLED", "CANCEL_UNDONE", "REPORTED"]
 
 
 async def test_the_photo_of_a_sitting_goes_the_way_of_test_day_photos(home: Home) -> None:
     """H4, R7"""
     await with_photo(home)
-    entry_id = await sitting_scores.report(home.viewer, home.id)
+    entry_id = await scores.report(home.viewer, home.id)
     assert await database.value("SELECT file FROM photo WHERE entry_id = :id", id=entry_id) == "photo/a.jpg"
     assert await database.value("SELECT count(*) FROM sitting_photo") == 0
 
@@ -251,7 +238,7 @@ async def test_an_appeal_is_made_once_and_answered_once_with_an_outcome_in_the_t
 
 
 async def test_what_the_candidate_chose_is_not_appealed(home: Home) -> None:
-    await sitting_scores.report(home.viewer, home.id)
+    await scores.report(home.viewer, home.id)
     with pytest.raises(SittingStateForbids):
         await appeals.make(home.viewer, home.id, "I changed my mind")
     with pytest.raises(SittingNotFound):
@@ -290,7 +277,7 @@ async def test_events_are_read_behind_a_cursor_without_gaps_or_repetitions(home:
         told += [event.kind.value for event in batch.events]
         cursor = batch.position
     assert told == await home.told(home.board)
-    await sitting_scores.report(home.viewer, home.id)
+    await scores.report(home.viewer, home.id)
     await settled()
     assert [event.kind.value for event in (await sitting_events.read(home.id, cursor)).events] == ["REPORTED"]
 
@@ -299,7 +286,7 @@ async def test_no_text_of_a_person_is_in_an_event(open_database: None, world: Wo
     """G1, G3"""
     home = await Home.booked(world, clock)
     await home.begun()
-    await sitting_chat.send(home.viewer, home.id, "Hiddenchat")
+    await chat.send(home.viewer, home.id, "Hiddenchat")
     await proctoring.note_incident(home.proctor, home.id, "Hiddenincident")
     await proctoring.end(home.proctor, home.id, Reason.LEFT, "Hiddenwords")
     told = await database.value("SELECT string_agg(sitting_event::text, ' ') FROM sitting_event")
@@ -319,7 +306,7 @@ async def test_candidate_and_proctor_see_each_other_live_and_a_hand_over_ends_it
             await asyncio.sleep(0.01)
     other = await proctor_of(world)
     await proctoring.note_presence(world.viewer(Kind.PROCTOR, other.id))
-    await sitting_chat.send(home.viewer, home.id, "Hello")
+    await chat.send(home.viewer, home.id, "Hello")
     await proctoring.note_incident(home.proctor, home.id, "Somebody speaks")
     await proctoring.hand_over(home.proctor, home.id, other.id)
     async with asyncio.timeout(60):

@@ -10,10 +10,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from errors import SittingStateForbids
-from models.check_in import STEPS
-from models.sitting_reasons import IN_OWN_WORDS, WORDS, Reason
-from models.sitting_states import BY_CLOCK, ENDS, LIVE, Act, SittingState, actors
-from models.sitting_table import OTHERWISE, RULES, TABLE, Facts, after, always, next_deadline, possible, standing, turns
+from models.sittings.check_in import STEPS
+from models.sittings.reasons import IN_OWN_WORDS, WORDS, Reason
+from models.sittings.states import BY_CLOCK, ENDS, LIVE, Act, SittingState, actors
+from models.sittings.table import (
+    OTHERWISE,
+    RULES,
+    TABLE,
+    Facts,
+    after,
+    always,
+    next_deadline,
+    possible,
+    standing,
+    turns,
+)
 
 AT = datetime(2027, 3, 28, 0, 0, tzinfo=UTC)  # the night in which clocks are put forward in Europe
 SECTIONS = ("READING", "LISTENING", "SPEAKING", "WRITING")

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from models.appointments import Turning as Turn
-from models.check_in import Step
-from models.proctoring import AppealOutcome as Outcome
-from models.proctoring import Part
-from models.sitting_reasons import IN_OWN_WORDS
-from models.sitting_states import Actor
-from models.sitting_states import SittingState as SittingStates
+from models.sittings.appointments import Turning as Turn
+from models.sittings.check_in import Step
+from models.sittings.proctoring import AppealOutcome as Outcome
+from models.sittings.proctoring import Part
+from models.sittings.reasons import IN_OWN_WORDS
+from models.sittings.states import Actor
+from models.sittings.states import SittingState as SittingStates
 from models.verifier import StaffUser
 from schema.proctoring import AppealOutcome, CheckInStepKind, SittingEndReason
 from schema.sitting import SittingActor, SittingState

@@ -12,7 +12,8 @@ from models.institution import Institution
 from models.result import Outcome, Result
 from models.terms import Terms
 from models.verifier import VerifierUser
-from resolvers import download_jobs, downloads
+from resolvers.downloads import jobs as download_jobs
+from resolvers.downloads import orders
 from settings import Settings
 from tests.client import Client
 from tests.conftest import ControlledClock
@@ -145,10 +146,10 @@ async def test_a_pdf_holds_so_many_statements_and_no_more(
 ) -> None:
     """D4: they are made in memory; both sides of the edge."""
     await shared(world, home, 3)
-    monkeypatch.setattr(downloads, "MOST_STATEMENTS", 2)
+    monkeypatch.setattr(orders, "MOST_STATEMENTS", 2)
     refused = await ordered(officer, format="PDF")
     assert "more than 2 results" in refused["problems"][0]["message"]
-    monkeypatch.setattr(downloads, "MOST_STATEMENTS", 3)
+    monkeypatch.setattr(orders, "MOST_STATEMENTS", 3)
     assert (await ordered(officer, format="PDF"))["__typename"] == "DownloadRequested"
 
 

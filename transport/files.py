@@ -16,7 +16,8 @@ from engine.languages import told
 from errors import FileEnded, NotPrintable, Unavailable
 from models.viewer import Kind, Viewer
 from models.visit import Visit
-from resolvers import download_files, exports, files, list_checks, photos, statements
+from resolvers import exports, files, list_checks, photos, statements
+from resolvers.downloads import files as download_files
 from resolvers.files import File, Serve
 from transport.gates import Gate, TooMany
 from transport.gates import asker as counted_as

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from engine.clock import Clock
 from engine.events import Hub
 from engine.pace import Pace
-from resolvers.download_progress import Progress
+from resolvers.downloads.progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
-from resolvers.sitting_events import SittingEvent
+from resolvers.sittings.events import SittingEvent
 from resolvers.suggestions import SEARCHES
 from settings import Settings
 from transport.gates import Gate

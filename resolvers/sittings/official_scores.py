@@ -10,14 +10,15 @@ from models.base import new_id
 from models.journal import EventKind
 from models.scores import SKILL_COLUMNS
 from models.share import BLOCKING
-from models.sitting import Happening
-from models.sitting_states import SittingState
+from models.sittings.sitting import Happening
+from models.sittings.states import SittingState
 from models.trail import TrailAct
 from models.viewer import Kind, Viewer
 from models.visit import About
-from resolvers import journal, loading, sitting_moves, trail
+from resolvers import journal, loading, trail
 from resolvers.rows import Given
-from resolvers.sitting_moves import Held, held
+from resolvers.sittings import moves
+from resolvers.sittings.moves import Held, held
 
 ENTRY = """SELECT centre.number AS centre, entry.exam_id, entry.exam_date, entry.candidate_number, entry.candidate_id,
                   result.id AS result_id, result.released_at FROM entry JOIN centre ON centre.id = entry.centre_id
@@ -42,7 +43,7 @@ async def record(viewer: Viewer, sitting_id: UUID, overall: int, skills: Mapping
         await _load(viewer, entry, overall, skills)
         await database.rows("UPDATE result SET released_at = :now WHERE id = :id", now=viewer.at, id=entry["result_id"])
         shares = await _share(sitting, entry)
-        await sitting_moves.tell(sitting_id, Happening.SCORES_RECORDED, sitting.facts, viewer)
+        await moves.tell(sitting_id, Happening.SCORES_RECORDED, sitting.facts, viewer)
         return shares
 
 

@@ -11,10 +11,10 @@ from engine.database import Row
 from engine.limits import Lock, take
 from errors import NameDiffers, SittingStateForbids, StepNotNext, TooManyTries, WrongTestPassword
 from models.base import new_id
-from models.check_in import Step, is_same_name, letters, nearest, next_step
-from models.sitting_states import Act
+from models.sittings.check_in import Step, is_same_name, letters, nearest, next_step
+from models.sittings.states import Act
 from models.viewer import Kind, Viewer
-from resolvers.sitting_moves import Held, Told, held_of, move
+from resolvers.sittings.moves import Held, Told, held_of, move
 
 SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"  # that nobody takes for others
 TEST_ID_SIGNS, PASSWORD_SIGNS = 10, 10

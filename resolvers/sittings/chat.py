@@ -7,12 +7,12 @@ from engine import database
 from engine.database import Row
 from errors import NotAllowed, NotLoggedIn
 from models.base import new_id
-from models.proctoring import Message
-from models.sitting import Happening
+from models.sittings.proctoring import Message
+from models.sittings.sitting import Happening
 from models.viewer import Kind, Viewer
-from resolvers import sitting_moves
-from resolvers.proctoring import checked
-from resolvers.sitting_moves import Held, held_of
+from resolvers.sittings import moves
+from resolvers.sittings.moves import Held, held_of
+from resolvers.sittings.proctoring import checked
 
 
 async def send(viewer: Viewer, sitting_id: UUID, text: str) -> UUID:
@@ -35,7 +35,7 @@ async def send(viewer: Viewer, sitting_id: UUID, text: str) -> UUID:
         )
         if viewer.kind is Kind.PROCTOR:
             await _answer(sitting_id, viewer)
-        await sitting_moves.tell(sitting_id, Happening.MESSAGE_SENT, sitting.facts, viewer, str(message_id))
+        await moves.tell(sitting_id, Happening.MESSAGE_SENT, sitting.facts, viewer, str(message_id))
     return message_id
 
 
@@ -63,7 +63,7 @@ async def mark_read(viewer: Viewer, sitting_id: UUID) -> int:
             is_proctor=viewer.kind is Kind.PROCTOR,
         )
         if read:
-            await sitting_moves.tell(sitting_id, Happening.MESSAGES_READ, sitting.facts, viewer)
+            await moves.tell(sitting_id, Happening.MESSAGES_READ, sitting.facts, viewer)
         return len(read)
 
 

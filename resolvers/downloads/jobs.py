@@ -19,12 +19,13 @@ from engine.database import Row
 from engine.feeding import NotWanted
 from errors import NotPrintable, NotWritable, Unavailable
 from models.download import DownloadStatus
-from resolvers import download_files, download_writing
-from resolvers.download_failures import NOTHING_LEFT, TOO_LONG, CannotBeMade, FailedCell
-from resolvers.download_files import Kept
-from resolvers.download_progress import TOLD
-from resolvers.download_reading import Reading, is_large
-from resolvers.download_viewers import viewer_of
+from resolvers.downloads import files as download_files
+from resolvers.downloads import writing as download_writing
+from resolvers.downloads.failures import NOTHING_LEFT, TOO_LONG, CannotBeMade, FailedCell
+from resolvers.downloads.files import Kept
+from resolvers.downloads.progress import TOLD
+from resolvers.downloads.reading import Reading, is_large
+from resolvers.downloads.viewers import viewer_of
 
 log = structlog.get_logger()
 

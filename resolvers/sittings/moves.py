@@ -12,10 +12,10 @@ from uuid import UUID
 from engine import database
 from engine.database import Row
 from errors import SittingNotFound, SittingStateForbids
-from models.sitting import Happening, Sitting, facts_of, written
-from models.sitting_reasons import Reason
-from models.sitting_states import LIVE, Act, Actor
-from models.sitting_table import Facts, after, is_connected, standing, turns
+from models.sittings.reasons import Reason
+from models.sittings.sitting import Happening, Sitting, facts_of, written
+from models.sittings.states import LIVE, Act, Actor
+from models.sittings.table import Facts, after, is_connected, standing, turns
 from models.trail import TrailAct
 from models.viewer import Kind, Viewer
 from models.visit import About

@@ -15,8 +15,8 @@ from models.share import Part, Share
 from models.template import DownloadFormat
 from models.viewer import Viewer
 from resolvers import columns, statements
-from resolvers.download_progress import TOLD
-from resolvers.download_viewers import viewer_of
+from resolvers.downloads.progress import TOLD
+from resolvers.downloads.viewers import viewer_of
 
 AT_ONCE = 500  # results of a download that is made while it is asked for
 BATCH = 250  # results that are read by one statement: a few milliseconds of the event loop

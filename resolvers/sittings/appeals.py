@@ -5,13 +5,13 @@ from uuid import UUID
 from engine import database
 from engine.database import Row
 from errors import AlreadyDecided, NotAllowed, Sentence, SittingNotFound, SittingStateForbids
-from models.proctoring import Appeal, AppealOutcome
-from models.sitting import Happening
-from models.sitting_states import SittingState
+from models.sittings.proctoring import Appeal, AppealOutcome
+from models.sittings.sitting import Happening
+from models.sittings.states import SittingState
 from models.viewer import Kind, Viewer
-from resolvers import sitting_moves
-from resolvers.proctoring import checked
-from resolvers.sitting_moves import held, held_of
+from resolvers.sittings import moves
+from resolvers.sittings.moves import held, held_of
+from resolvers.sittings.proctoring import checked
 
 # What the candidate did not choose.
 APPEALABLE = frozenset(
@@ -33,7 +33,7 @@ async def make(viewer: Viewer, sitting_id: UUID, text: str) -> None:
         if there is not None:
             raise SittingStateForbids(sitting.facts.state.value, Sentence.of("You have appealed already."))
         await Appeal.create(sitting_id=sitting_id, text=text, made_at=viewer.at)
-        await sitting_moves.tell(sitting_id, Happening.APPEALED, sitting.facts, viewer)
+        await moves.tell(sitting_id, Happening.APPEALED, sitting.facts, viewer)
 
 
 async def answer(viewer: Viewer, sitting_id: UUID, outcome: AppealOutcome, text: str) -> None:
@@ -55,7 +55,7 @@ async def answer(viewer: Viewer, sitting_id: UUID, outcome: AppealOutcome, text:
         await Appeal.filter(sitting_id=sitting_id).update(
             outcome=outcome, answer=text, answered_at=viewer.at, staff_id=staff_id
         )
-        await sitting_moves.tell(sitting_id, Happening.APPEAL_ANSWERED, sitting.facts, viewer, detail=outcome.value)
+        await moves.tell(sitting_id, Happening.APPEAL_ANSWERED, sitting.facts, viewer, detail=outcome.value)
 
 
 async def of_sitting(viewer: Viewer, sitting_id: UUID) -> Row | None:

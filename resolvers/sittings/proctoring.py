@@ -7,16 +7,17 @@ from engine import database
 from engine.database import Row
 from errors import InvalidInput, NotAllowed, NotLoggedIn, Problem
 from models.base import new_id
-from models.proctoring import Incident
-from models.sitting import WAITING, Happening
-from models.sitting_reasons import Reason
-from models.sitting_states import LIVE, Act
-from models.sitting_table import LOST_AFTER, Facts
+from models.sittings.proctoring import Incident
+from models.sittings.reasons import Reason
+from models.sittings.sitting import WAITING, Happening
+from models.sittings.states import LIVE, Act
+from models.sittings.table import LOST_AFTER, Facts
 from models.trail import TrailAct
 from models.viewer import Kind, Viewer
 from models.visit import About
-from resolvers import sitting_moves, trail
-from resolvers.sitting_moves import Told, held, held_of, move
+from resolvers import trail
+from resolvers.sittings import moves
+from resolvers.sittings.moves import Told, held, held_of, move
 
 MOST_WATCHED = 8  # sittings of one proctor at one time
 LONGEST_TEXT = 1000
@@ -90,7 +91,7 @@ async def hand_over(viewer: Viewer, sitting_id: UUID, proctor_id: UUID) -> None:
         if await _watched(proctor_id) >= MOST_WATCHED:
             raise InvalidInput([Problem("proctorId", "This proctor watches as many sittings as one person can.")])
         await database.rows("UPDATE sitting SET proctor_id = :to WHERE id = :id", to=proctor_id, id=sitting_id)
-        await sitting_moves.tell(sitting_id, Happening.HANDED_OVER, sitting.facts, viewer)
+        await moves.tell(sitting_id, Happening.HANDED_OVER, sitting.facts, viewer)
         await trail.note(viewer, TrailAct.CHANGED, [About(sitting.row["candidate_id"])])
 
 
@@ -137,7 +138,7 @@ async def note_incident(viewer: Viewer, sitting_id: UUID, text: str) -> None:
             text=text,
             now=viewer.at,
         )
-        await sitting_moves.tell(sitting_id, Happening.INCIDENT_NOTED, sitting.facts, viewer)
+        await moves.tell(sitting_id, Happening.INCIDENT_NOTED, sitting.facts, viewer)
 
 
 async def incidents(viewer: Viewer, sitting_ids: Sequence[UUID]) -> list[Row]:

@@ -4,11 +4,11 @@ from uuid import UUID
 
 from engine import database
 from models.base import new_id
-from models.sitting_states import Act
-from models.sitting_table import Facts
+from models.sittings.states import Act
+from models.sittings.table import Facts
 from models.viewer import Kind, Viewer
-from resolvers import proctoring
-from resolvers.sitting_moves import Held, Told, held_of, move
+from resolvers.sittings import proctoring
+from resolvers.sittings.moves import Held, Told, held_of, move
 
 
 async def start_section(viewer: Viewer, sitting_id: UUID) -> Facts:

@@ -1,4 +1,4 @@
-"""At-home sittings (H1-H9): a row holds the facts that `models/sitting_table.py` decides by, and what came of it."""
+"""At-home sittings (H1-H9): a row holds the facts that `models/sittings/table.py` decides by, and what came of it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,9 +16,9 @@ from models.entry import Entry
 from models.exam import Exam
 from models.institution import Institution
 from models.share import Share
-from models.sitting_reasons import Reason
-from models.sitting_states import Actor, SittingState
-from models.sitting_table import Facts
+from models.sittings.reasons import Reason
+from models.sittings.states import Actor, SittingState
+from models.sittings.table import Facts
 from models.verifier import StaffUser
 from models.viewer import Kind, M, Viewer, Visible, visible
 

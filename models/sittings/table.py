@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from errors import Sentence, SittingStateForbids
-from models.check_in import STEPS
-from models.sitting_reasons import AT_CHECK_IN, CONDUCT, DURING_THE_TEST, WHILE_INTERRUPTED, Reason
-from models.sitting_states import BY_CLOCK, Act, Actor, SittingState, actors
+from models.sittings.check_in import STEPS
+from models.sittings.reasons import AT_CHECK_IN, CONDUCT, DURING_THE_TEST, WHILE_INTERRUPTED, Reason
+from models.sittings.states import BY_CLOCK, Act, Actor, SittingState, actors
 
 START_WITHIN = timedelta(minutes=15)
 BREAK = timedelta(minutes=10)

@@ -13,8 +13,8 @@ from engine.feeding import written
 from errors import NotPrintable
 from models.layout import Layout
 from resolvers import statements
-from resolvers.download_failures import NO_STATEMENTS, NOT_PRINTABLE, CannotBeMade, FailedCell
-from resolvers.download_reading import Reading
+from resolvers.downloads.failures import NO_STATEMENTS, NOT_PRINTABLE, CannotBeMade, FailedCell
+from resolvers.downloads.reading import Reading
 from resolvers.office import office
 
 MOST_STATEMENTS = 200  # in one PDF: each takes about a megabyte of memory while it is made

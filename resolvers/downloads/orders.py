@@ -28,11 +28,13 @@ from models.layout import Layout
 from models.scope import Scope
 from models.template import DownloadFormat
 from models.viewer import Kind, Viewer
-from resolvers import download_choices, download_jobs, templates
-from resolvers.download_choices import Choice, Chosen
-from resolvers.download_history import by_ids
-from resolvers.download_reading import AT_ONCE, is_large
-from resolvers.download_writing import MOST_STATEMENTS
+from resolvers import templates
+from resolvers.downloads import choices as download_choices
+from resolvers.downloads import jobs as download_jobs
+from resolvers.downloads.choices import Choice, Chosen
+from resolvers.downloads.history import by_ids
+from resolvers.downloads.reading import AT_ONCE, is_large
+from resolvers.downloads.writing import MOST_STATEMENTS
 
 log = structlog.get_logger()
 

@@ -29,7 +29,7 @@ from models.share import Share
 from models.template import DownloadFormat
 from models.viewer import Kind, Viewer
 from resolvers import files, trail
-from resolvers.download_history import KEPT, NoFile, Standing, by_ids, why_no_file
+from resolvers.downloads.history import KEPT, NoFile, Standing, by_ids, why_no_file
 from resolvers.files import File, Link
 
 log = structlog.get_logger()

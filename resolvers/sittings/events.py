@@ -8,8 +8,8 @@ from uuid import UUID
 from engine import database
 from engine.database import Row
 from engine.events import Batch, Bookmark, Cursor, Hub
-from models.sitting import NOT_FOR_CANDIDATES, Happening, Sitting
-from models.sitting_states import Actor, SittingState
+from models.sittings.sitting import NOT_FOR_CANDIDATES, Happening, Sitting
+from models.sittings.states import Actor, SittingState
 from models.viewer import Kind, Viewer
 from resolvers import journal
 

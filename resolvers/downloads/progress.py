@@ -12,7 +12,7 @@ from models.download import DownloadStatus
 from models.scope import Scope
 from models.viewer import Viewer
 from resolvers import journal
-from resolvers.download_history import SOURCE
+from resolvers.downloads.history import SOURCE
 
 CHANNEL = "downloads"
 TOLD = f"pg_notify('{CHANNEL}', id::text)"  # in a SELECT from rows of downloads: wakes who follow them at the commit

@@ -9,7 +9,7 @@ from engine import files as store
 from errors import InvalidInput, NotAllowed, Problem, SittingNotFound
 from models.base import new_id
 from models.viewer import Kind, Viewer
-from resolvers.sitting_moves import held
+from resolvers.sittings.moves import held
 
 REFERENCE = re.compile(r"recording/[0-9A-Za-z_-]{1,100}(\.[0-9a-z]{1,5})?")
 KEPT = timedelta(days=90)  # an appeal is made before

@@ -7,7 +7,7 @@ from engine.database import Row
 from models.scope import Scope
 from models.viewer import Viewer
 from resolvers import order_viewers
-from resolvers.download_failures import NO_INSTITUTION, NO_KEY, NO_RIGHT, NO_USER, CannotBeMade
+from resolvers.downloads.failures import NO_INSTITUTION, NO_KEY, NO_RIGHT, NO_USER, CannotBeMade
 from resolvers.order_viewers import Ended, OrdererEnded
 
 PATH = "job makeDownload"

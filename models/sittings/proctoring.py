@@ -12,8 +12,8 @@ from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.models import Model
 
 from models.base import Table
-from models.check_in import Step
-from models.sitting import Sitting, with_sitting
+from models.sittings.check_in import Step
+from models.sittings.sitting import Sitting, with_sitting
 from models.viewer import Kind, Viewer, Visible
 
 EVERYBODY = (Kind.CANDIDATE, Kind.PROCTOR, Kind.STAFF)

@@ -15,11 +15,11 @@ from models.entry import Centre, sealed_secret
 from models.id_numbers import new_id_number, new_secret_number
 from models.result import Outcome
 from models.scores import score_problem
-from models.sitting_states import Act, SittingState
+from models.sittings.states import Act, SittingState
 from models.statement_numbers import STATEMENT, new_number
 from models.viewer import Kind, Viewer
 from resolvers import entering, loading
-from resolvers.sitting_moves import Held, Told, held, held_of, move
+from resolvers.sittings.moves import Held, Told, held, held_of, move
 
 HOME = "HOME"  # the number of the centre through which sittings are entered
 UNOFFICIAL = ("READING", "LISTENING")

@@ -1,4 +1,4 @@
-"""What a sitting can be, what can be done with it, and by whom; the rules are in `models/sitting_table.py` (H1-H9)."""
+"""What a sitting can be, what can be done with it, and by whom; the rules are in `models/sittings/table.py` (H1-H9)."""
 
 from enum import Enum
 
