@@ -35,7 +35,6 @@ from schema.list_check import ListCheckMutation, ListCheckQuery
 from schema.loading import LoadingMutation
 from schema.password import PasswordMutation
 from schema.photo import PhotoMutation
-from schema.proctoring import ProctoringMutation, ProctoringQuery
 from schema.refusals import TYPES, handlers
 from schema.release import ReleaseMutation
 from schema.result import ResultQuery
@@ -44,8 +43,11 @@ from schema.sandbox import SandboxMutation, SandboxQuery
 from schema.sending import SendingMutation
 from schema.session import SessionMutation, SessionQuery
 from schema.share import ShareMutation, ShareQuery
-from schema.sitting import SittingQuery, SittingSubscription
-from schema.sitting_order import SittingMutation
+from schema.sittings.board import SittingBoardMutation
+from schema.sittings.events import SittingSubscription
+from schema.sittings.orders import SittingMutation
+from schema.sittings.proctoring import ProctoringMutation, ProctoringQuery
+from schema.sittings.sitting import SittingQuery
 from schema.staff import StaffQuery
 from schema.suspension import SuspensionMutation
 from schema.template import TemplateMutation, TemplateQuery
@@ -132,6 +134,7 @@ class Mutation(
     DownloadMutation,
     SittingMutation,
     ProctoringMutation,
+    SittingBoardMutation,
 ):
     pass
 

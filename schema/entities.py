@@ -29,7 +29,7 @@ from schema.node import Node
 from schema.pages import bad_input
 from schema.result import Result
 from schema.share import Share
-from schema.sitting import Sitting
+from schema.sittings.sitting import Sitting
 from schema.template import DownloadTemplate
 from schema.verifier import VerifierUser
 from schema.webhook import Webhook

@@ -14,9 +14,10 @@ from models.sittings.reasons import IN_OWN_WORDS
 from models.sittings.states import Actor
 from models.sittings.states import SittingState as SittingStates
 from models.verifier import StaffUser
-from schema.proctoring import AppealOutcome, CheckInStepKind, SittingEndReason
-from schema.sitting import SittingActor, SittingState
-from schema.sitting_order import SystemPart, Turning
+from schema.sittings.board import AppealOutcome
+from schema.sittings.inputs import SystemPart, Turning
+from schema.sittings.proctoring import CheckInStepKind, SittingEndReason
+from schema.sittings.states import SittingActor, SittingState
 from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.sitting_world import EXAM, proctor_of

@@ -1,191 +1,43 @@
 """What candidates order about their sittings (H1-H9)."""
 
 from datetime import datetime
-from enum import Enum
-from typing import Annotated
 from uuid import UUID, uuid4
 
 import strawberry
 
-from models.base import required
 from models.sittings.appointments import Turning as TurningOf
 from models.sittings.proctoring import Part
 from resolvers.shares import Consent
-from resolvers.sittings import appeals, bookings, chat, check_ins, recipients, running, scores, views
+from resolvers.sittings import appeals, bookings, chat, check_ins, recipients, running, scores
 from resolvers.sittings.bookings import Appointment
 from schema.arguments import Input
 from schema.context import Info
 from schema.ids import key_of
 from schema.pages import bad_input
-from schema.refusals import (
-    AlreadyBooked,
-    ConsentOutdated,
-    InstitutionNotFound,
-    InvalidInput,
-    NotAllowed,
-    NotLoggedIn,
-    SittingNotFound,
-    SittingStateForbids,
-    TooManyTries,
-    WrongTestPassword,
+from schema.sittings.answers import (
+    BookSittingPayload,
+    CancelScoresPayload,
+    EnterTestPayload,
+    NameRecipientsPayload,
+    ScoresCancelled,
+    SittingBooked,
+    SittingPayload,
+    SittingTextPayload,
+    changed,
+    sitting_key,
+    sitting_of,
 )
-from schema.sitting import Sitting
-
-SITTING = "The sitting."
-
-
-@strawberry.enum(description="Which of two is meant where clocks are put back and show one time twice.")
-class Turning(Enum):
-    FIRST = strawberry.enum_value("FIRST", description="The earlier one, still in summer time.")
-    SECOND = strawberry.enum_value("SECOND", description="The later one.")
-
-
-@strawberry.enum(description="What a system check looks at.")
-class SystemPart(Enum):
-    CAMERA = strawberry.enum_value("CAMERA", description="The camera.")
-    MICROPHONE = strawberry.enum_value("MICROPHONE", description="The microphone.")
-    SPEAKER = strawberry.enum_value("SPEAKER", description="The speaker; no headset.")
-    SCREEN = strawberry.enum_value("SCREEN", description="The screen, and access to it.")
-    NETWORK = strawberry.enum_value("NETWORK", description="The line.")
-    BROWSER = strawberry.enum_value("BROWSER", description="The browser.")
-
-
-@strawberry.input(description="What is agreed to when institutions are named to get the result.")
-class SittingConsentInput:
-    version: str = strawberry.field(description="Version of the consent sentence that was shown.")
-    language: str = strawberry.field(description="Language in which it was shown, `en` or `ja`.")
-
-
-@strawberry.input(description="A sitting that is to be booked.")
-class BookSittingInput:
-    exam_code: str = strawberry.field(description="The exam, one that can be taken at home.")
-    starts_at: str = strawberry.field(
-        description="What the clock on the candidate's wall will show, such as 2027-01-15T09:00, without an offset."
-    )
-    timezone: str = strawberry.field(description="Where that wall is, such as Asia/Tokyo.")
-    turning: Turning | None = strawberry.field(default=None, description="Needed only where a time comes twice.")
-    institution_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list, description="Institutions that get the result once it is released, at most 10."
-    )
-    consent: SittingConsentInput | None = strawberry.field(
-        default=None, description="Needed where institutions are named."
-    )
-
-
-@strawberry.type(description="The sitting is booked.")
-class SittingBooked:
-    sitting: Sitting = strawberry.field(description=SITTING)
-    was_booked: bool = strawberry.field(description="Whether it was booked before.")
-
-
-BookSittingPayload = Annotated[
-    SittingBooked | NotLoggedIn | NotAllowed | InvalidInput | AlreadyBooked | ConsentOutdated | InstitutionNotFound,
-    strawberry.union("BookSittingPayload", description="The booked sitting, or why there is none."),
-]
-
-
-@strawberry.type(description="It is done.")
-class SittingChanged:
-    sitting: Sitting = strawberry.field(description="The sitting as it stands now.")
-
-
-SittingPayload = Annotated[
-    SittingChanged | NotLoggedIn | NotAllowed | SittingNotFound | SittingStateForbids,
-    strawberry.union("SittingPayload", description="The sitting as it stands now, or why nothing was done."),
-]
-
-
-@strawberry.input(description="One sitting.")
-class SittingInput:
-    sitting_id: strawberry.ID = strawberry.field(description=SITTING)
-
-
-@strawberry.input(description="Who is to get the result of a sitting.")
-class NameRecipientsInput(SittingInput):
-    institution_ids: list[strawberry.ID] = strawberry.field(description="All of them, at most 10; others are dropped.")
-    consent: SittingConsentInput | None = strawberry.field(default=None, description="Needed for new ones.")
-
-
-NameRecipientsPayload = Annotated[
-    SittingChanged
-    | NotLoggedIn
-    | NotAllowed
-    | SittingNotFound
-    | SittingStateForbids
-    | InvalidInput
-    | ConsentOutdated
-    | InstitutionNotFound,
-    strawberry.union("NameRecipientsPayload", description="The sitting, or why nobody was named."),
-]
-
-
-@strawberry.input(description="What came of a system check.")
-class RecordSystemCheckInput(SittingInput):
-    passed: list[SystemPart] = strawberry.field(description="What passed; all else failed.")
-
-
-@strawberry.input(description="What opens the test.")
-class EnterTestInput(SittingInput):
-    test_id: str = strawberry.field(description="The test ID that the proctor released.")
-    password: str = strawberry.field(description="The test password that the proctor released; it works once.")
-
-
-EnterTestPayload = Annotated[
-    SittingChanged
-    | NotLoggedIn
-    | NotAllowed
-    | SittingNotFound
-    | SittingStateForbids
-    | WrongTestPassword
-    | TooManyTries,
-    strawberry.union("EnterTestPayload", description="The sitting, or why the test did not open."),
-]
-
-
-@strawberry.input(description="A text for a sitting.")
-class SittingTextInput(SittingInput):
-    text: str = strawberry.field(description="The text, at most 1,000 characters.")
-
-
-SittingTextPayload = Annotated[
-    SittingChanged | NotLoggedIn | NotAllowed | SittingNotFound | SittingStateForbids | InvalidInput,
-    strawberry.union("SittingTextPayload", description="The sitting, or why nothing was written."),
-]
-
-
-@strawberry.input(description="Scores that are to be cancelled.")
-class CancelScoresInput(SittingInput):
-    confirmation: str | None = strawberry.field(
-        default=None, description="What the first call answered; null: the first call."
-    )
-
-
-@strawberry.type(description="The scores are cancelled, or will be once it is confirmed.")
-class ScoresCancelled:
-    sitting: Sitting = strawberry.field(description="The sitting as it stands now.")
-    confirmation: str | None = strawberry.field(description="Call again with this to cancel; null: it is done.")
-
-
-CancelScoresPayload = Annotated[
-    ScoresCancelled | NotLoggedIn | NotAllowed | SittingNotFound | SittingStateForbids | InvalidInput,
-    strawberry.union("CancelScoresPayload", description="What has to be confirmed, or that it is done, or why not."),
-]
-
-
-async def changed(info: Info, key: UUID) -> SittingChanged:
-    """The sitting after an order about it, by whoever could give it."""
-    return SittingChanged(sitting=await sitting_of(info, key))
-
-
-async def sitting_of(info: Info, key: UUID) -> Sitting:
-    """A sitting that the viewer has just changed."""
-    found = await views.by_ids(info.context.viewer, [key])
-    return Sitting.of(required(found.get(key)), info.context.viewer)
-
-
-def sitting_key(id: strawberry.ID) -> UUID:
-    """The key in an id; one that names nothing for any other id."""
-    return key_of(id, "Sitting") or uuid4()
+from schema.sittings.inputs import (
+    BookSittingInput,
+    CancelScoresInput,
+    EnterTestInput,
+    NameRecipientsInput,
+    RecordSystemCheckInput,
+    SittingConsentInput,
+    SittingInput,
+    SittingTextInput,
+)
+from schema.sittings.sitting import Sitting
 
 
 def _institutions(ids: list[strawberry.ID]) -> list[UUID]:

@@ -1,9 +1,6 @@
 """At-home sittings: where one stands, what can be done about it, and everything that happened to it (H1-H10)."""
 
-from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
-from enum import Enum
-from typing import Annotated
 
 import strawberry
 
@@ -14,97 +11,21 @@ from models.sittings.reasons import WORDS
 from models.sittings.states import SittingState as State
 from models.sittings.table import BREAK, START_WITHIN, UNDO_WITHIN, Facts, possible
 from models.viewer import Kind, Viewer
-from resolvers import journal
 from resolvers.sittings import chat, proctoring, recipients, scores, views
-from resolvers.sittings import events as sitting_events
 from schema.arguments import Id
 from schema.context import Info
 from schema.ids import global_id, key_of
 from schema.node import Node
-from schema.pages import journal_place
-
-
-@strawberry.enum(description="Where a sitting stands.")
-class SittingState(Enum):
-    BOOKED = strawberry.enum_value("BOOKED", description="Booked; its last system check failed, or there was none.")
-    SYSTEM_CHECKED = strawberry.enum_value("SYSTEM_CHECKED", description="The system check passed.")
-    CHECKING_IN = strawberry.enum_value("CHECKING_IN", description="Waiting for a proctor, or being checked in.")
-    IN_PROGRESS = strawberry.enum_value("IN_PROGRESS", description="The test runs.")
-    INTERRUPTED = strawberry.enum_value("INTERRUPTED", description="The connection was lost.")
-    ON_BREAK = strawberry.enum_value("ON_BREAK", description="The one break, of ten minutes.")
-    FINISHED = strawberry.enum_value("FINISHED", description="Over: the candidate reports or cancels the scores.")
-    REPORTED = strawberry.enum_value("REPORTED", description="The scores are reported.")
-    CANCELLED = strawberry.enum_value("CANCELLED", description="The candidate cancelled the scores.")
-    MISSED = strawberry.enum_value("MISSED", description="Not started within 15 minutes of the appointment.")
-    BREAK_OVERRUN = strawberry.enum_value("BREAK_OVERRUN", description="Not back from the break in time.")
-    INVALIDATED = strawberry.enum_value("INVALIDATED", description="Declared invalid because of conduct.")
-    ENDED_BY_PROCTOR = strawberry.enum_value("ENDED_BY_PROCTOR", description="Ended by the proctor.")
-
-
-@strawberry.enum(description="The kinds of people who do something in a sitting, and the clock.")
-class SittingActor(Enum):
-    CANDIDATE = strawberry.enum_value("CANDIDATE", description="The candidate.")
-    PROCTOR = strawberry.enum_value("PROCTOR", description="A proctor.")
-    STAFF = strawberry.enum_value("STAFF", description="The board's staff.")
-    CLOCK = strawberry.enum_value("CLOCK", description="The service, because a time had passed.")
-
-
-@strawberry.type(description="Why a sitting ended, in the viewer's language.")
-class SittingEnd:
-    code: str = strawberry.field(description="A name for the reason, such as `NOT_STARTED_IN_TIME`.")
-    reason: str = strawberry.field(description="Why it ended.")
-    words: str | None = strawberry.field(description="What the proctor or staff wrote about it; null: nobody ended it.")
-    remedy: str = strawberry.field(description="What can be done about it.")
-
-
-@strawberry.type(description="Something that happened to a sitting.")
-class SittingEvent:
-    kind: str = strawberry.field(description="What happened, such as `CHECK_IN_STARTED`.")
-    state: SittingState = strawberry.field(description="Where the sitting stood after it.")
-    happened_at: datetime = strawberry.field(description="When, UTC.")
-    actor: SittingActor = strawberry.field(description="Who did it.")
-    detail: str | None = strawberry.field(description="Such as the step or the section.")
-    cursor: str | None = strawberry.field(
-        default=None, description="In a stream: keep it, and give it as `after` when you come back; else null."
-    )
-
-
-@strawberry.type(description="A message of the chat between candidate and proctor.")
-class SittingMessage:
-    text: str = strawberry.field(description="What was written.")
-    is_by_proctor: bool = strawberry.field(description="Whether the proctor wrote it.")
-    sent_at: datetime = strawberry.field(description="When, UTC.")
-    read_at: datetime | None = strawberry.field(description="When the other side read it, UTC; null: unread.")
-
-
-@strawberry.type(description="How the chat of a sitting stands.")
-class SittingChat:
-    unread: int = strawberry.field(description="Messages that the viewer's side has not read.")
-    waiting_since: datetime | None = strawberry.field(
-        description="Since when the candidate waits for an answer, UTC; null: nothing is unanswered."
-    )
-    longest_seconds: float | None = strawberry.field(description="The longest wait for an answer so far.")
-    mean_seconds: float | None = strawberry.field(description="The mean wait for an answer so far.")
-
-
-@strawberry.type(description="What a proctor noted; candidates are told the reason that comes of it.")
-class Incident:
-    text: str = strawberry.field(description="What happened.")
-    noted_at: datetime = strawberry.field(description="When, UTC.")
-
-
-@strawberry.type(description="A score of the test that is not official.")
-class UnofficialScore:
-    skill: str = strawberry.field(description="The skill.")
-    score: int = strawberry.field(description="The score, on the scale of the exam.")
-
-
-@strawberry.type(description="An institution that gets the result once it is released.")
-class SittingRecipient:
-    institution_name: str = strawberry.field(description="Its name, as it was shown when it was named.")
-    consent: str = strawberry.field(description="The sentence that was agreed to.")
-    named_at: datetime = strawberry.field(description="When, UTC.")
-    is_sent: bool = strawberry.field(description="Whether the result was sent.")
+from schema.sittings.events import SittingEvent
+from schema.sittings.parts import (
+    Incident,
+    SittingChat,
+    SittingEnd,
+    SittingMessage,
+    SittingRecipient,
+    UnofficialScore,
+)
+from schema.sittings.states import SittingActor, SittingState
 
 
 @strawberry.federation.type(
@@ -257,34 +178,3 @@ class SittingQuery:
         if viewer.kind not in (Kind.CANDIDATE, Kind.PROCTOR):
             return []
         return [Sitting.of(row, viewer) for row in await views.of_viewer(viewer)]
-
-
-@strawberry.type
-class SittingSubscription:
-    @strawberry.subscription(
-        description="Each event of a sitting, once, within a second; with `after`, first all that came since. It ends "
-        "for a proctor who hands the sitting over."
-    )
-    async def sitting_events(
-        self,
-        info: Info,
-        sitting_id: Annotated[strawberry.ID, strawberry.argument(description="The sitting.")],
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="The last `cursor` you have, or `0.0` for all that ever came; null: none."),
-        ] = None,
-    ) -> AsyncGenerator[SittingEvent, None]:
-        key = key_of(sitting_id, "Sitting")
-        if key is None:
-            return
-        bookmark = info.context.begin(journal_place(after))
-        async for event in sitting_events.follow(info.context.viewer, info.context.sitting_hub, key, bookmark):
-            info.context.renew()
-            yield SittingEvent(
-                kind=event.kind.value,
-                state=SittingState(event.state.value),
-                happened_at=event.happened_at,
-                actor=SittingActor(event.actor.value),
-                detail=event.detail,
-                cursor=journal.cursor_text(event.cursor),
-            )

@@ -1,4 +1,4 @@
-"""What proctors, and the board's staff, order about sittings (H3-H9)."""
+"""What proctors order about sittings (H3-H7)."""
 
 from enum import Enum
 from typing import Annotated
@@ -7,14 +7,12 @@ from uuid import uuid4
 import strawberry
 
 from models.sittings.check_in import Step
-from models.sittings.proctoring import AppealOutcome as Outcome
 from models.sittings.reasons import Reason
-from resolvers.sittings import appeals, check_ins, official_scores, proctoring, running, scores
+from resolvers.sittings import check_ins, proctoring, running
 from schema.arguments import Input
 from schema.context import Info
 from schema.ids import global_id, key_of
 from schema.refusals import (
-    AlreadyDecided,
     InvalidInput,
     NameDiffers,
     NotAllowed,
@@ -23,17 +21,9 @@ from schema.refusals import (
     SittingStateForbids,
     StepNotNext,
 )
-from schema.sitting import Sitting
-from schema.sitting_order import (
-    SittingChanged,
-    SittingInput,
-    SittingPayload,
-    SittingTextInput,
-    SittingTextPayload,
-    changed,
-    sitting_key,
-    sitting_of,
-)
+from schema.sittings.answers import SittingPayload, SittingTextPayload, changed, sitting_key, sitting_of
+from schema.sittings.inputs import SittingInput, SittingTextInput
+from schema.sittings.sitting import Sitting
 
 
 @strawberry.enum(description="The steps of a check-in, in order.")
@@ -59,13 +49,6 @@ class SittingEndReason(Enum):
     SUSPICIOUS_CONDUCT = strawberry.enum_value("SUSPICIOUS_CONDUCT", description="Makes the sitting invalid.")
     HELP_BY_OTHERS = strawberry.enum_value("HELP_BY_OTHERS", description="Makes the sitting invalid.")
     FORBIDDEN_OBJECT = strawberry.enum_value("FORBIDDEN_OBJECT", description="Makes the sitting invalid.")
-
-
-@strawberry.enum(description="What came of an appeal.")
-class AppealOutcome(Enum):
-    STANDS = strawberry.enum_value("STANDS", description="The end stands.")
-    NEW_SITTING = strawberry.enum_value("NEW_SITTING", description="A new sitting without a fee.")
-    FEE_RETURNED = strawberry.enum_value("FEE_RETURNED", description="The fee is returned.")
 
 
 @strawberry.input(description="The viewer takes whoever has waited for a proctor with the first appointment.")
@@ -125,38 +108,6 @@ class SittingHandedOver:
 HandOverSittingPayload = Annotated[
     SittingHandedOver | NotLoggedIn | NotAllowed | SittingNotFound | SittingStateForbids | InvalidInput,
     strawberry.union("HandOverSittingPayload", description="That it was handed over, or why not."),
-]
-
-
-@strawberry.input(description="The score of one skill.")
-class SkillInput:
-    skill: str = strawberry.field(description="Such as READING.")
-    score: int = strawberry.field(description="On the scale of the exam.")
-
-
-@strawberry.input(description="Official scores.")
-class RecordOfficialScoresInput(SittingInput):
-    overall_score: int = strawberry.field(description="Of the whole exam.")
-    skill_scores: list[SkillInput] = strawberry.field(description="Of each skill.")
-
-
-@strawberry.input(description="Unofficial scores of finished sections.")
-class RecordUnofficialScoresInput(SittingInput):
-    skill_scores: list[SkillInput] = strawberry.field(description="Of Reading and Listening.")
-
-
-@strawberry.input(description="The answer to an appeal.")
-class AnswerAppealInput(SittingTextInput):
-    outcome: AppealOutcome = strawberry.field(description="What comes of it.")
-
-
-def _by_skill(given: list[SkillInput]) -> dict[str, int]:
-    return {one.skill: one.score for one in given}
-
-
-AnswerAppealPayload = Annotated[
-    SittingChanged | NotLoggedIn | NotAllowed | SittingNotFound | AlreadyDecided | InvalidInput,
-    strawberry.union("AnswerAppealPayload", description="The sitting, or why it was not answered."),
 ]
 
 
@@ -222,25 +173,4 @@ class ProctoringMutation:
     async def invalidate_sitting(self, info: Info, input: Input[EndSittingInput]) -> SittingTextPayload:
         key = sitting_key(input.sitting_id)
         await proctoring.invalidate(info.context.viewer, key, Reason(input.reason.value), input.words)
-        return await changed(info, key)
-
-    @strawberry.mutation(description="Record what the test made of Reading and Listening, as the board's staff.")
-    async def record_unofficial_scores(
-        self, info: Info, input: Input[RecordUnofficialScoresInput]
-    ) -> SittingTextPayload:
-        key = sitting_key(input.sitting_id)
-        await scores.record_unofficial(info.context.viewer, key, _by_skill(input.skill_scores))
-        return await changed(info, key)
-
-    @strawberry.mutation(description="Record the official scores of a reported sitting: its result is released.")
-    async def record_official_scores(self, info: Info, input: Input[RecordOfficialScoresInput]) -> SittingTextPayload:
-        key = sitting_key(input.sitting_id)
-        by_skill = _by_skill(input.skill_scores)
-        await official_scores.record(info.context.viewer, key, input.overall_score, by_skill)
-        return await changed(info, key)
-
-    @strawberry.mutation(description="Answer an appeal, as the board's staff.")
-    async def answer_appeal(self, info: Info, input: Input[AnswerAppealInput]) -> AnswerAppealPayload:
-        key = sitting_key(input.sitting_id)
-        await appeals.answer(info.context.viewer, key, Outcome(input.outcome.value), input.text)
         return await changed(info, key)

@@ -1,0 +1,57 @@
+"""What happens to a sitting, in its timeline and live (H9, H10)."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from resolvers import journal
+from resolvers.sittings import events
+from schema.context import Info
+from schema.ids import key_of
+from schema.pages import journal_place
+from schema.sittings.states import SittingActor, SittingState
+
+
+@strawberry.type(description="Something that happened to a sitting.")
+class SittingEvent:
+    kind: str = strawberry.field(description="What happened, such as `CHECK_IN_STARTED`.")
+    state: SittingState = strawberry.field(description="Where the sitting stood after it.")
+    happened_at: datetime = strawberry.field(description="When, UTC.")
+    actor: SittingActor = strawberry.field(description="Who did it.")
+    detail: str | None = strawberry.field(description="Such as the step or the section.")
+    cursor: str | None = strawberry.field(
+        default=None, description="In a stream: keep it, and give it as `after` when you come back; else null."
+    )
+
+
+@strawberry.type
+class SittingSubscription:
+    @strawberry.subscription(
+        description="Each event of a sitting, once, within a second; with `after`, first all that came since. It ends "
+        "for a proctor who hands the sitting over."
+    )
+    async def sitting_events(
+        self,
+        info: Info,
+        sitting_id: Annotated[strawberry.ID, strawberry.argument(description="The sitting.")],
+        after: Annotated[
+            str | None,
+            strawberry.argument(description="The last `cursor` you have, or `0.0` for all that ever came; null: none."),
+        ] = None,
+    ) -> AsyncGenerator[SittingEvent, None]:
+        key = key_of(sitting_id, "Sitting")
+        if key is None:
+            return
+        bookmark = info.context.begin(journal_place(after))
+        async for event in events.follow(info.context.viewer, info.context.sitting_hub, key, bookmark):
+            info.context.renew()
+            yield SittingEvent(
+                kind=event.kind.value,
+                state=SittingState(event.state.value),
+                happened_at=event.happened_at,
+                actor=SittingActor(event.actor.value),
+                detail=event.detail,
+                cursor=journal.cursor_text(event.cursor),
+            )
