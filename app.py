@@ -35,7 +35,7 @@ from transport.http import GraphQLOverHTTP
 from transport.middleware import RequestLog
 from transport.services import Services
 from transport.unsubscribe import unsubscribe
-from transport.uploads import take_list, take_photo
+from transport.uploads import take_list, take_photo, take_sitting_photo
 from transport.websocket import GraphQLOverWebSocket
 
 
@@ -60,6 +60,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Starlette:
             Route("/readyz", readyz),
             Route("/unsubscribe/{token:path}", unsubscribe, methods=["GET", "POST"]),
             Route("/files/new-photo/{token}", take_photo, methods=["PUT"]),
+            Route("/files/new-sitting-photo/{token}", take_sitting_photo, methods=["PUT"]),
             Route("/files/new-list/{token}", take_list, methods=["PUT"]),
             Route("/files/{kind}/{token}", serve_file, methods=["GET"]),
             *pages.routes(),

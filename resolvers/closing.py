@@ -6,7 +6,6 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from engine.jobs import enqueue
 from errors import InvalidInput, Problem, WrongPassword
 from models.base import required
 from models.journal import EventKind
@@ -25,6 +24,8 @@ ERASED = (
     "DELETE FROM sitting_message USING sitting WHERE sitting.id = sitting_id AND sitting.candidate_id = :id",
     """DELETE FROM sitting_recipient USING sitting
        WHERE sitting.id = sitting_id AND sitting.candidate_id = :id AND share_id IS NULL""",
+    """UPDATE recording SET delete_at = :now FROM sitting WHERE sitting.id = sitting_id
+       AND sitting.candidate_id = :id AND deleted_at IS NULL AND delete_at > :now""",
     """UPDATE candidate SET email = NULL, email_refused_at = NULL, password_hash = NULL, wants_updates = false,
                             closed_at = :now WHERE id = :id""",
 )
@@ -61,7 +62,10 @@ async def close(viewer: Viewer, password: str, is_confirmed: bool) -> Closed:
 
 
 async def _held(candidate_id: UUID) -> Row:
-    """The account, held until the transaction ends; its letters first, as the worker has it that sends them."""
+    """The account, held until the transaction ends; its letters first, as the worker has it that sends them.
+
+    Its sittings too, before any result of theirs: whoever takes a photo or records scores is waited for, or waits.
+    """
     await database.rows("SELECT 1 FROM letter WHERE candidate_id = :id ORDER BY id FOR UPDATE", id=candidate_id)
     found: Row = required(
         await database.row(
@@ -69,6 +73,7 @@ async def _held(candidate_id: UUID) -> Row:
             id=candidate_id,
         )
     )
+    await database.rows("SELECT 1 FROM sitting WHERE candidate_id = :id ORDER BY id FOR UPDATE", id=candidate_id)
     return found
 
 
@@ -108,8 +113,7 @@ async def _erase(candidate_id: UUID, now: datetime) -> None:
            WHERE sitting.id = sitting_id AND sitting.candidate_id = :id RETURNING file""",
         id=candidate_id,
     )
-    for photo in erased:
-        await enqueue(photos.DELETE, {"file": photo["file"]}, f"{photos.DELETE} {photo['file']}")
+    await photos.let_go(erased)
     await sessions.forget_wrong_passwords(candidate_id)
     for statement in ERASED:
         await database.rows(statement, id=candidate_id, **({"now": now} if ":now" in statement else {}))

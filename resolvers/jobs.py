@@ -25,6 +25,7 @@ from resolvers import (
 )
 from resolvers.downloads import jobs as download_jobs
 from resolvers.sittings import moves, recordings
+from resolvers.sittings import photos as sitting_photos
 
 SCHEDULES = [
     Schedule("tell of new shares", "* * * * * */3", news.look),
@@ -36,6 +37,7 @@ SCHEDULES = [
     Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
     Schedule("end what is late of sittings", "* * * * * */5", moves.settle),
     Schedule("delete recordings of sittings", "27 * * * *", recordings.delete_due),
+    Schedule("delete photos of sittings", "7 * * * *", sitting_photos.let_go_due),
     Schedule("tell of keys that end", "*/5 * * * *", key_endings.tell),
     Schedule("purge", "17 3 * * *", purges.purge),
     Schedule("purge forgotten photos", "37 3 * * *", photos.purge),

@@ -46,6 +46,7 @@ from schema.share import ShareMutation, ShareQuery
 from schema.sittings.board import SittingBoardMutation
 from schema.sittings.events import SittingSubscription
 from schema.sittings.orders import SittingMutation
+from schema.sittings.photo import SittingPhotoMutation
 from schema.sittings.proctoring import ProctoringMutation, ProctoringQuery
 from schema.sittings.sitting import SittingQuery
 from schema.staff import StaffQuery
@@ -134,6 +135,7 @@ class Mutation(
     DownloadMutation,
     SittingMutation,
     ProctoringMutation,
+    SittingPhotoMutation,
     SittingBoardMutation,
 ):
     pass

@@ -33,6 +33,7 @@ from resolvers import (
 )
 from resolvers.downloads import history as download_history
 from resolvers.pages import Page, Place
+from resolvers.sittings import photos as sitting_photos
 from resolvers.sittings import views
 
 K = TypeVar("K")
@@ -215,6 +216,11 @@ class Loaders:
     def sitting(self) -> DataLoader[UUID, Row | None]:
         """Sittings by id."""
         return self._rows(views.by_ids)
+
+    @cached_property
+    def photo_of_sitting(self) -> DataLoader[UUID, UUID | None]:
+        """Keys of photos by the ids of their sittings."""
+        return self._rows(sitting_photos.of_sittings)
 
     @cached_property
     def webhook(self) -> DataLoader[UUID, Row | None]:

@@ -54,6 +54,7 @@ PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-em
     "/unsubscribe/{token:path}",
     "/files/{kind}/{token}",  # its situations are in test_files.py and test_photos.py
     "/files/new-photo/{token}",
+    "/files/new-sitting-photo/{token}",  # test_sitting_photos.py
     "/files/new-list/{token}",  # test_check_list.py
 }
 

@@ -19,6 +19,7 @@ from models.visit import Visit
 from resolvers import exports, files, list_checks, photos, statements
 from resolvers.downloads import files as download_files
 from resolvers.files import File, Serve
+from resolvers.sittings import photos as sitting_photos
 from transport.gates import Gate, TooMany
 from transport.gates import asker as counted_as
 from transport.http import request_id
@@ -44,6 +45,7 @@ They have most scripts of today, but not the rarest kanji, emoji and scripts of 
 SERVED: dict[str, Serve] = {
     "statement": statements.file,
     photos.SHOWN: photos.file,
+    sitting_photos.SHOWN: sitting_photos.file,
     download_files.KIND: download_files.file,
     exports.KIND: exports.file,
     list_checks.CHECKED: list_checks.file,

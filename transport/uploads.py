@@ -1,20 +1,26 @@
 """Files that come in over HTTP: by signed addresses only, one file to an address.
 
-What kinds there are, and who may send them, is said in `resolvers/photos.py` and `resolvers/list_checks.py`.
+What kinds there are, and who may send them, is said in `resolvers/photos.py`, `resolvers/sittings/photos.py` and
+`resolvers/list_checks.py`.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from engine import pictures, sheets
-from engine.pictures import NotAPicture
+from engine.pictures import NotAPicture, Picture
 from engine.sheets import SheetNotReadable
 from errors import Unavailable
+from models.viewer import Viewer
 from resolvers import files, list_checks, photos
 from resolvers.files import Asked
+from resolvers.sittings import photos as sitting_photos
 from schema.ids import global_id
 from transport.files import AWAY, GONE, NO_STORE, asker
 from transport.services import Services
@@ -26,9 +32,31 @@ TOO_SLOW = f"The file must be sent whole, within {BODY_SECONDS} seconds.\n"
 Find = Callable[[Request], Awaitable[Asked | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """One kind of photo: of what key it is awaited, and who takes it in."""
+
+    kind: str
+    is_awaited: Callable[[Viewer, UUID, str], Awaitable[bool]]
+    take: Callable[[Viewer, UUID, str, bytes], Awaitable[Picture | None]]
+
+
+OF_ENTRIES = Photos(photos.NEW, photos.is_awaited, photos.take)
+OF_SITTINGS = Photos(sitting_photos.NEW, sitting_photos.is_awaited, sitting_photos.take)
+
+
 async def take_photo(request: Request) -> Response:
     """A photo sent to its address: 201, or why not. One that is refused can be sent again, better, to the same one."""
-    return await _taken(request, _photo_asked, pictures.MOST_BYTES, _keep_photo)
+    return await _taken_photo(request, OF_ENTRIES)
+
+
+async def take_sitting_photo(request: Request) -> Response:
+    """The photo of a sitting, in the same way."""
+    return await _taken_photo(request, OF_SITTINGS)
+
+
+async def _taken_photo(request: Request, of: Photos) -> Response:
+    return await _taken(request, partial(_photo_asked, of), pictures.MOST_BYTES, partial(_keep_photo, of))
 
 
 async def take_list(request: Request) -> Response:
@@ -36,10 +64,10 @@ async def take_list(request: Request) -> Response:
     return await _taken(request, _list_asked, sheets.MOST_BYTES, _keep_list)
 
 
-async def _photo_asked(request: Request) -> Asked | None:
-    """Who came, and for which entry, as of now; None if no photo is awaited there."""
-    asked = await _asked(request, photos.NEW)
-    if asked is None or not await photos.is_awaited(asked.viewer, asked.key, asked.detail):
+async def _photo_asked(of: Photos, request: Request) -> Asked | None:
+    """Who came, and for which entry or sitting, as of now; None if no photo is awaited there."""
+    asked = await _asked(request, of.kind)
+    if asked is None or not await of.is_awaited(asked.viewer, asked.key, asked.detail):
         return None
     return asked
 
@@ -55,9 +83,9 @@ async def _asked(request: Request, kind: str) -> Asked | None:
     return await files.asked_by(kind, request.path_params["token"], asker(request, services, kind))
 
 
-async def _keep_photo(asked: Asked, raw: bytes) -> Response | None:
+async def _keep_photo(of: Photos, asked: Asked, raw: bytes) -> Response | None:
     try:
-        picture = await photos.take(asked.viewer, asked.key, asked.detail, raw)
+        picture = await of.take(asked.viewer, asked.key, asked.detail, raw)
     except NotAPicture as error:
         return PlainTextResponse(f"{error}\n", 422, NO_STORE)
     if picture is None:

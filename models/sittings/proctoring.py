@@ -14,9 +14,11 @@ from tortoise.models import Model
 from models.base import Table
 from models.sittings.check_in import Step
 from models.sittings.sitting import Sitting, with_sitting
+from models.sittings.states import LIVE, SittingState
 from models.viewer import Kind, Viewer, Visible
 
 EVERYBODY = (Kind.CANDIDATE, Kind.PROCTOR, Kind.STAFF)
+RUNNING = ", ".join(f"'{state.value}'" for state in SittingState if state in LIVE)
 
 
 class Part(Enum):
@@ -176,8 +178,13 @@ class SittingPhoto(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["SittingPhoto"]:
-        """With the sitting."""
-        return with_sitting(cls, viewer, *EVERYBODY)
+        """With the sitting; for a proctor, of those alone that they watch at this time."""
+        seen = with_sitting(cls, viewer, *EVERYBODY)
+        if viewer.kind is not Kind.PROCTOR:
+            return seen
+        watched = f"""EXISTS (SELECT 1 FROM sitting WHERE sitting.id = sitting_photo.sitting_id
+                      AND sitting.proctor_id = :viewer_id AND sitting.state IN ({RUNNING}))"""
+        return Visible(cls, f"{seen.condition} AND {watched}", seen.named)
 
 
 class Recording(Table):

@@ -11,9 +11,10 @@ from models.sittings.reasons import WORDS
 from models.sittings.states import SittingState as State
 from models.sittings.table import BREAK, START_WITHIN, UNDO_WITHIN, Facts, possible
 from models.viewer import Kind, Viewer
-from resolvers.sittings import chat, proctoring, recipients, scores, views
+from resolvers.sittings import chat, photos, proctoring, recipients, scores, views
 from schema.arguments import Id
 from schema.context import Info
+from schema.file import FileLink
 from schema.ids import global_id, key_of
 from schema.node import Node
 from schema.sittings.events import SittingEvent
@@ -124,6 +125,16 @@ class Sitting(Node):
             longest_seconds=found["longest_seconds"],
             mean_seconds=found["mean_seconds"],
         )
+
+    @strawberry.field(
+        description="The photo that was taken at the check-in, a JPEG, for the candidate, the board's staff, and the "
+        "proctor while they watch. Null where there is none, and once the scores are reported: it is `Result.photo` "
+        "then."
+    )
+    async def photo(self, info: Info) -> FileLink | None:
+        photo_id = await info.context.loaders.photo_of_sitting.load(self.row["id"])
+        link = photos.link(info.context.viewer, photo_id)
+        return None if link is None else FileLink.of(link)
 
     @strawberry.field(description="Unofficial scores of Reading and Listening, for the candidate, once it is over.")
     async def unofficial_scores(self, info: Info) -> list[UnofficialScore]:
