@@ -1,5 +1,6 @@
 """The template that everybody has, with every column (D2): not stored but made, so that new exams are in it at once."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -77,16 +78,19 @@ def has_skill_scores(exam: Row) -> bool:
 def _of_skills(found: list[Row], language: str) -> list[Column]:
     """A column for each skill of each exam that has scores for skills."""
     return [
-        Column(
-            Field.SKILL_SCORE,
-            heading(Field.SKILL_SCORE, language, skill, exam["exam_title"]),
-            exam["exam_code"],
-            skill,
-        )
-        for exam in found
-        if has_skill_scores(exam)
+        Column(Field.SKILL_SCORE, heading(Field.SKILL_SCORE, language, skill, title), exam["exam_code"], skill)
+        for exam, title in _titled(exam for exam in found if has_skill_scores(exam))
         for skill in exam["exam_skills"]
     ]
+
+
+def _titled(found: Iterable[Row]) -> Iterator[tuple[Row, str]]:
+    """Exams by titles that tell them apart: one that took over the title of another bears its code as well."""
+    seen: set[str] = set()
+    for exam in found:
+        title = exam["exam_title"]
+        yield exam, f"{title} ({exam['exam_code']})" if title in seen else title
+        seen.add(title)
 
 
 async def row(language: str) -> dict[str, Any]:
