@@ -14,6 +14,7 @@ from models.trail import TrailAct
 from models.viewer import Kind, Viewer
 from models.visit import About
 from resolvers import journal, letters, photos, sessions, trail
+from resolvers.sittings import closing as sittings
 
 # All that holds an address, or opens the account. Shares, results and entries are not among it: they are the record.
 ERASED = (
@@ -56,6 +57,7 @@ async def close(viewer: Viewer, password: str, is_confirmed: bool) -> Closed:
             raise WrongPassword
         withdrawn = await _withdraw(candidate_id, viewer.at)
         await _erase(candidate_id, viewer.at)
+        await sittings.cancel_open(viewer)
         await letters.write("account_closed", letters.Receiver(account["email"], account["language"]), {}, viewer.at)
         await trail.note(viewer, TrailAct.CHANGED, [About(candidate_id)])
     return Closed(viewer.at, withdrawn)

@@ -23,6 +23,7 @@ from resolvers.shares import Consent
 from resolvers.sittings import appeals, chat, official_scores, proctoring, recipients, recordings, scores
 from resolvers.sittings import events as sitting_events
 from tests.conftest import ControlledClock
+from tests.served import until
 from tests.sitting_world import EXAM, Home, proctor_of
 from tests.world import PASSWORD, World, settled
 
@@ -300,27 +301,30 @@ async def test_candidate_and_proctor_see_each_other_live_and_a_hand_over_ends_it
     home = await Home.booked(world, clock)
     await home.taken()
     hub = app.state.services.sitting_hub
-    own, watching = [asyncio.create_task(told_live(home, hub, owner)) for owner in (home.candidate, home.staff)]
-    async with asyncio.timeout(60):
-        while hub.open_streams < 2:  # noqa: ASYNC110  # nobody sets an event for it
-            await asyncio.sleep(0.01)
+    own: list[str] = []
+    watching: list[str] = []
+    streams = [
+        asyncio.create_task(follow_live(home, hub, owner, kinds))
+        for owner, kinds in ((home.candidate, own), (home.staff, watching))
+    ]
+    await until(lambda: hub.open_streams == 2)
     other = await proctor_of(world)
     await proctoring.note_presence(world.viewer(Kind.PROCTOR, other.id))
     await chat.send(home.viewer, home.id, "Hello")
     await proctoring.note_incident(home.proctor, home.id, "Somebody speaks")
+    await until(lambda: len(watching) == 2)
     await proctoring.hand_over(home.proctor, home.id, other.id)
     async with asyncio.timeout(60):
-        assert await own == ["MESSAGE_SENT", "HANDED_OVER"]
-        assert await watching == ["MESSAGE_SENT", "INCIDENT_NOTED"]
+        await asyncio.gather(*streams)
+    assert own == ["MESSAGE_SENT", "HANDED_OVER"]
+    assert watching == ["MESSAGE_SENT", "INCIDENT_NOTED"]
 
 
-async def told_live(home: Home, hub: Any, owner: Any) -> list[str]:
-    """What a candidate or a proctor is told of a sitting from now on, until it is handed over."""
+async def follow_live(home: Home, hub: Any, owner: Any, kinds: list[str]) -> None:
+    """Note what a candidate or a proctor is told of a sitting from now on, until it is handed over."""
     token = await home.world.token(owner)
     viewer = await sessions.viewer_of(token, home.clock(), "192.0.2.1")
-    kinds: list[str] = []
     async for event in sitting_events.follow(viewer, hub, home.id, Bookmark(None)):
         kinds.append(event.kind.value)
         if event.kind.value == "HANDED_OVER":
             break
-    return kinds

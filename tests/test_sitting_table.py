@@ -261,6 +261,9 @@ class Oracle:
     def is_between_sections(self) -> bool:
         return self.state == "in progress" and not self.is_open
 
+    def can_be_undone(self) -> bool:
+        return self.ended_because == "CHOSE_TO_CANCEL" and self.now <= self.changed_at + 60 * 86400 * SECOND
+
     def ends(self, act: Act, reason: Reason | None, live: bool) -> bool:
         name = reason.value if reason else ""
         conduct = name in ("SUSPICIOUS_CONDUCT", "HELP_BY_OTHERS", "FORBIDDEN_OBJECT")
@@ -276,7 +279,9 @@ class Oracle:
             self.set("cancelled", "CHOSE_TO_CANCEL")
         elif act is Act.REPORT and self.state == "finished":
             self.set("reported", "CHOSE_TO_REPORT")
-        elif act is Act.UNDO and self.state == "cancelled" and self.now <= self.changed_at + 60 * 86400 * SECOND:
+        elif act is Act.CLOSE_ACCOUNT and (live or self.state == "booked"):
+            self.set("cancelled", "ACCOUNT_CLOSED")
+        elif act is Act.UNDO and self.can_be_undone():
             self.was_asked = False
             self.set("finished")
         else:

@@ -13,6 +13,7 @@ class Reason(Enum):
     BACK_LATE = "BACK_LATE"
     CHOSE_TO_REPORT = "CHOSE_TO_REPORT"
     CHOSE_TO_CANCEL = "CHOSE_TO_CANCEL"
+    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
     NAME_DIFFERS = "NAME_DIFFERS"
     DOCUMENT_NOT_ACCEPTED = "DOCUMENT_NOT_ACCEPTED"
     RULES_NOT_ACCEPTED = "RULES_NOT_ACCEPTED"
@@ -72,6 +73,7 @@ WORDS = {
         Sentence.of("You chose to cancel your scores: no section is scored, and nobody is told of this sitting."),
         Sentence.of("You can undo this for 60 days; after that it is final."),
     ),
+    Reason.ACCOUNT_CLOSED: Words(Sentence.of("You closed your account before the test was over."), BOOK_AGAIN),
     Reason.NAME_DIFFERS: Words(
         Sentence.of("The name on your document is not the name of your account, exactly as spelled."),
         Sentence.of("Ask your exam centre to correct your name, or book again with a document that bears it."),

@@ -26,6 +26,13 @@ from models.viewer import Kind, M, Viewer, Visible, visible
 WAITING = """sitting.state IN ('CHECKING_IN', 'IN_PROGRESS', 'INTERRUPTED', 'ON_BREAK') AND NOT EXISTS (
     SELECT 1 FROM proctor_presence WHERE proctor_presence.staff_id = sitting.proctor_id
     AND proctor_presence.seen_at >= :viewer_at::timestamptz - interval '15 seconds')"""
+# A proctor's own: while it runs, and for a day once the test is over, but not what the candidate chose then (H8); and
+# nothing at all for whoever is no proctor any more, also in streams that were open before.
+WATCHED = f"""EXISTS (SELECT 1 FROM staff_user WHERE staff_user.id = :viewer_id AND staff_user.role = 'PROCTOR')
+    AND (({WAITING}) OR (sitting.proctor_id = :viewer_id AND (
+        sitting.state IN ('CHECKING_IN', 'IN_PROGRESS', 'INTERRUPTED', 'ON_BREAK')
+        OR (sitting.state IN ('FINISHED', 'BREAK_OVERRUN', 'INVALIDATED', 'ENDED_BY_PROCTOR')
+            AND sitting.since > :viewer_at::timestamptz - interval '1 day'))))"""
 
 
 class Sitting(Table):
@@ -70,7 +77,8 @@ class Sitting(Table):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["Sitting"]:
-        """One's own; for a proctor those that they watch, or that wait for one; all, for the board's staff.
+        """One's own; for a proctor those that they watch, or did until a day ago, or that wait for one; all, for the
+        board's staff.
 
         Institutions see what came of it, as the share of a result, and a centre's staff have no part in it.
         """
@@ -79,7 +87,7 @@ class Sitting(Table):
             viewer,
             {
                 Kind.CANDIDATE: "sitting.candidate_id = :viewer_id",
-                Kind.PROCTOR: f"(sitting.proctor_id = :viewer_id OR ({WAITING}))",
+                Kind.PROCTOR: WATCHED,
                 Kind.STAFF: "true" if viewer.is_board else "false",
             },
         )
@@ -187,6 +195,20 @@ class Happening(Enum):
 
 
 NOT_FOR_CANDIDATES = frozenset({Happening.INCIDENT_NOTED})
+# What is between the candidate and the board: nobody else is told whether scores were reported or cancelled (H8).
+NOT_FOR_PROCTORS = frozenset(
+    {
+        Happening.REPORTED,
+        Happening.CANCEL_ASKED,
+        Happening.CANCELLED,
+        Happening.CANCEL_UNDONE,
+        Happening.RECIPIENTS_CHANGED,
+        Happening.SCORES_RECORDED,
+        Happening.APPEALED,
+        Happening.APPEAL_ANSWERED,
+    }
+)
+HIDDEN = {Kind.CANDIDATE: NOT_FOR_CANDIDATES, Kind.PROCTOR: NOT_FOR_PROCTORS}
 
 
 class SittingEvent(Model):
@@ -206,9 +228,11 @@ class SittingEvent(Model):
 
     @classmethod
     def visible_to(cls, viewer: Viewer) -> Visible["SittingEvent"]:
-        """With the sitting; candidates are told why it ended, and not what a proctor noted on the way."""
-        hidden = ", ".join(f"'{kind.value}'" for kind in NOT_FOR_CANDIDATES)
+        """With the sitting; candidates are told why it ended, and not what a proctor noted on the way, and proctors not
+        what the candidate does after the test.
+        """
         seen = with_sitting(cls, viewer, Kind.CANDIDATE, Kind.PROCTOR, Kind.STAFF)
-        if viewer.kind is not Kind.CANDIDATE:
+        if viewer.kind not in HIDDEN:
             return seen
+        hidden = ", ".join(sorted(f"'{kind.value}'" for kind in HIDDEN[viewer.kind]))
         return Visible(cls, f"{seen.condition} AND sitting_event.kind NOT IN ({hidden})", seen.named)

@@ -57,6 +57,7 @@ class Act(Enum):
     UNDO = "UNDO"
     END = "END"
     INVALIDATE = "INVALIDATE"
+    CLOSE_ACCOUNT = "CLOSE_ACCOUNT"
     MISS = "MISS"
     LOSE = "LOSE"
     OVERRUN = "OVERRUN"
@@ -74,6 +75,7 @@ class Actor(Enum):
 BY_PROCTOR = frozenset({Act.TAKE, Act.CONFIRM_STEP, Act.RESUME, Act.END})
 BY_PROCTOR_OR_STAFF = frozenset({Act.INVALIDATE})
 BY_CLOCK = frozenset({Act.MISS, Act.LOSE, Act.OVERRUN})
+BESIDE = frozenset({Act.CLOSE_ACCOUNT})  # what comes of something else that the candidate does (G2)
 
 
 def actors(act: Act) -> frozenset[Actor]:

@@ -12,7 +12,7 @@ from typing import Any
 from errors import Sentence, SittingStateForbids
 from models.sittings.check_in import STEPS
 from models.sittings.reasons import AT_CHECK_IN, CONDUCT, DURING_THE_TEST, WHILE_INTERRUPTED, Reason
-from models.sittings.states import BY_CLOCK, Act, Actor, SittingState, actors
+from models.sittings.states import BESIDE, BY_CLOCK, Act, Actor, SittingState, actors
 
 START_WITHIN = timedelta(minutes=15)
 BREAK = timedelta(minutes=10)
@@ -111,7 +111,7 @@ def was_asked(facts: Facts, now: datetime) -> bool:
 
 
 def can_be_undone(facts: Facts, now: datetime) -> bool:
-    return now <= facts.since + UNDO_WITHIN
+    return facts.reason is Reason.CHOSE_TO_CANCEL and now <= facts.since + UNDO_WITHIN
 
 
 Guard = Callable[[Facts, datetime], bool]
@@ -147,6 +147,7 @@ class Rule:
     reasons: tuple[Reason, ...] = ()
 
 
+BEFORE_THE_END = (S.BOOKED, S.SYSTEM_CHECKED, S.CHECKING_IN, S.IN_PROGRESS, S.INTERRUPTED, S.ON_BREAK)
 TABLE = (
     # before the appointment, and until 15 minutes after it (H1, H2)
     Rule(S.BOOKED, Act.PASS_CHECK, always, S.SYSTEM_CHECKED),
@@ -192,6 +193,8 @@ TABLE = (
     Rule(S.FINISHED, Act.CANCEL, was_asked, S.CANCELLED, (Reason.CHOSE_TO_CANCEL,)),
     Rule(S.FINISHED, Act.INVALIDATE, always, S.INVALIDATED, CONDUCT),
     Rule(S.CANCELLED, Act.UNDO, can_be_undone, S.FINISHED),
+    # the account is closed: what is booked or runs is over, and whoever watches is free (G2)
+    *(Rule(state, Act.CLOSE_ACCOUNT, always, S.CANCELLED, (Reason.ACCOUNT_CLOSED,)) for state in BEFORE_THE_END),
 )
 RULES = {(rule.state, rule.act): rule for rule in TABLE}
 
@@ -219,9 +222,9 @@ def _noted(act: Act, facts: Facts, at: datetime) -> dict[str, Any]:
     return {}
 
 
-def _signs(act: Act, at: datetime) -> dict[str, Any]:
-    """Whatever the candidate does is a sign of life."""
-    return {"seen_at": at} if Actor.CANDIDATE in actors(act) else {}
+def _signs(act: Act, facts: Facts, at: datetime) -> dict[str, Any]:
+    """Whatever the candidate does is a sign of life; one that was overtaken takes nothing back."""
+    return {"seen_at": max(at, facts.seen_at or at)} if Actor.CANDIDATE in actors(act) else {}
 
 
 # ---- the clock
@@ -302,11 +305,18 @@ def _reason(rule: Rule, given: Reason | None) -> Reason | None:
 def possible(facts: Facts, now: datetime) -> list[Act]:
     """What people can do with the sitting at this moment, in the order of the table."""
     facts = standing(facts, now)
-    rules = (rule for rule in TABLE if rule.state is facts.state and rule.act not in BY_CLOCK)
+    rules = (rule for rule in TABLE if rule.state is facts.state and rule.act not in BY_CLOCK | BESIDE)
     return [rule.act for rule in rules if rule.guard(facts, now)]
+
+
+def hindered(facts: Facts, now: datetime) -> dict[Act, str]:
+    """What people can do in this state, but not at this moment, each with the reason why not."""
+    facts = standing(facts, now)
+    rules = (rule for rule in TABLE if rule.state is facts.state and rule.act not in BY_CLOCK | BESIDE)
+    return {rule.act: OTHERWISE[rule.guard] for rule in rules if not rule.guard(facts, now)}
 
 
 def _moved(facts: Facts, rule: Rule, at: datetime, reason: Reason | None) -> Facts:
     since = facts.since if rule.next is facts.state else at
-    noted = _noted(rule.act, facts, at) | _signs(rule.act, at)
+    noted = _noted(rule.act, facts, at) | _signs(rule.act, facts, at)
     return replace(facts, state=rule.next, since=since, reason=reason, **noted)

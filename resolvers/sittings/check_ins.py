@@ -146,7 +146,7 @@ async def enter_test(viewer: Viewer, sitting_id: UUID, test_id: str, password: s
         seal = sitting.row["test_password_seal"]
         if seal is not None and not _fits(sitting, test_id, password):
             raise WrongTestPassword
-        await move(sitting, Act.ENTER_TEST, Told(sets={"test_password_seal": None}))
+        await move(sitting, Act.ENTER_TEST)
         await attempt.right()
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from engine import database
 from engine.database import Row
 from engine.events import Batch, Bookmark, Cursor, Hub
-from models.sittings.sitting import NOT_FOR_CANDIDATES, Happening, Sitting
+from models.sittings.sitting import HIDDEN, Happening, Sitting
 from models.sittings.states import Actor, SittingState
 from models.viewer import Kind, Viewer
 from resolvers import journal
@@ -60,13 +60,17 @@ async def follow(
 ) -> AsyncGenerator[SittingEvent, None]:
     """Every event of a sitting behind the bookmark (or from now on) that this viewer may know; see `follow_topic`.
 
-    Whoever may not see the sitting, or not any more, as a proctor who handed it over, is told nothing.
+    Whoever may not see the sitting, or not any more, as a proctor who handed it over, is told nothing. Candidates keep
+    what is theirs, and so does the board; of a proctor it is asked with every event.
     """
-    if await Sitting.visible_to(viewer).get_or_none(sitting_id) is None:
+    visible = Sitting.visible_to(viewer)
+    sitting = await visible.get_or_none(sitting_id)
+    if sitting is None:
         return
+    viewer.saw(sitting.candidate_id)
+    hidden = HIDDEN.get(viewer.kind, frozenset())
     async for event in journal.follow_topic(hub, sitting_id, viewer.session_id, bookmark):
-        changes_hands = event.kind in (Happening.TAKEN, Happening.HANDED_OVER)
-        if changes_hands and await Sitting.visible_to(viewer).get_or_none(sitting_id) is None:
+        if viewer.kind is Kind.PROCTOR and await visible.get_or_none(sitting_id) is None:
             return
-        if viewer.kind is not Kind.CANDIDATE or event.kind not in NOT_FOR_CANDIDATES:
+        if event.kind not in hidden:
             yield event

@@ -14,7 +14,7 @@ from engine.database import Row
 from errors import SittingNotFound, SittingStateForbids
 from models.sittings.reasons import Reason
 from models.sittings.sitting import Happening, Sitting, facts_of, written
-from models.sittings.states import LIVE, Act, Actor
+from models.sittings.states import LIVE, Act, Actor, SittingState
 from models.sittings.table import Facts, after, is_connected, standing, turns
 from models.trail import TrailAct
 from models.viewer import Kind, Viewer
@@ -47,6 +47,7 @@ HAPPENINGS = {
     Act.UNDO: Happening.CANCEL_UNDONE,
     Act.END: Happening.ENDED_BY_PROCTOR,
     Act.INVALIDATE: Happening.INVALIDATED,
+    Act.CLOSE_ACCOUNT: Happening.CANCELLED,
     Act.MISS: Happening.MISSED,
     Act.LOSE: Happening.CONNECTION_LOST,
     Act.OVERRUN: Happening.BREAK_OVERRUN,
@@ -113,6 +114,15 @@ async def held_of(viewer: Viewer, kind: Kind, sitting_id: UUID) -> Held:
     return found
 
 
+async def held_all(viewer: Viewer) -> list[Held]:
+    """All sittings of a candidate, held until the surrounding transaction ends. Raises NotLoggedIn or NotAllowed."""
+    found = await database.rows(
+        f"{HELD} WHERE sitting.candidate_id = :id ORDER BY sitting.id FOR UPDATE OF sitting",
+        id=viewer.must_be(Kind.CANDIDATE),
+    )
+    return [_held(viewer, row) for row in found]
+
+
 def _held(viewer: Viewer, row: Row) -> Held:
     facts = facts_of(row)
     return Held(viewer, row, facts, standing(facts, viewer.at))
@@ -123,13 +133,19 @@ async def move(sitting: Held, act: Act, told: Told = NOTHING_TOLD) -> Facts:
     viewer, before = sitting.viewer, sitting.facts
     done = after(before, act, viewer.at, told.reason)
     await _write_turns(sitting)
-    await _set(sitting.id, written(done) | {"words": told.words if done.reason else None} | dict(told.sets))
+    await _set(sitting.id, written(done) | _ended(done, told) | dict(told.sets))
     if kind := _happening(act, before, viewer.at):
         await tell(sitting.id, kind, done, viewer, told.detail)
     if act is not Act.GIVE_SIGN:
         await trail.note(viewer, TrailAct.CHANGED, [About(sitting.row["candidate_id"])])
     sitting.written = sitting.facts = done
     return done
+
+
+def _ended(done: Facts, told: Told) -> dict[str, Any]:
+    """The words of an end; and no test password behind the check-in, where none can be used any more (G3)."""
+    sets: dict[str, Any] = {"words": told.words if done.reason else None}
+    return sets if done.state is SittingState.CHECKING_IN else sets | {"test_password_seal": None}
 
 
 def _happening(act: Act, before: Facts, now: datetime) -> Happening | None:

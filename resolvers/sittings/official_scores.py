@@ -72,12 +72,18 @@ async def _load(viewer: Viewer, entry: Row, overall: int, skills: Mapping[str, i
 
 
 async def _share(sitting: Held, entry: Row) -> list[UUID]:
-    """A share for each institution that was named and is approved now, resting on the consent of that moment (S3)."""
+    """A share for each institution that was named and is approved now, resting on the consent of that moment (S3).
+
+    None of an account that was closed: whoever closes it holds the result before, or withdraws what is shared (G2).
+    """
     named = await database.rows(
         """SELECT sitting_recipient.* FROM sitting_recipient JOIN institution ON institution.id = institution_id
-           WHERE sitting_id = :id AND institution.status = 'APPROVED' ORDER BY named_at, sitting_recipient.id
+           WHERE sitting_id = :id AND institution.status = 'APPROVED'
+           AND EXISTS (SELECT 1 FROM candidate WHERE candidate.id = :candidate_id AND candidate.closed_at IS NULL)
+           ORDER BY named_at, sitting_recipient.id
            FOR SHARE OF institution""",
         id=sitting.id,
+        candidate_id=entry["candidate_id"],
     )
     made = [share_id for one in named if (share_id := await _made(sitting, entry, one))]
     await journal.write_of_shares(EventKind.SHARE_SENT, made, sitting.viewer.at)
