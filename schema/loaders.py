@@ -33,8 +33,8 @@ from resolvers import (
 )
 from resolvers.downloads import history as download_history
 from resolvers.pages import Page, Place
+from resolvers.sittings import chat, parts, views
 from resolvers.sittings import photos as sitting_photos
-from resolvers.sittings import views
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -221,6 +221,76 @@ class Loaders:
     def photo_of_sitting(self) -> DataLoader[UUID, UUID | None]:
         """Keys of photos by the ids of their sittings."""
         return self._rows(sitting_photos.of_sittings)
+
+    @cached_property
+    def timeline_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """What happened to a sitting, in order."""
+        return self._rows(parts.EVENTS.of)
+
+    @cached_property
+    def checks_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """The system checks of a sitting, the last one first."""
+        return self._rows(parts.CHECKS.of)
+
+    @cached_property
+    def steps_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """The confirmed steps of a check-in, in order."""
+        return self._rows(parts.STEPS.of)
+
+    @cached_property
+    def sections_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """The sections of a sitting that were started, in order."""
+        return self._rows(parts.SECTIONS.of)
+
+    @cached_property
+    def break_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """The break of a sitting: one, or none."""
+        return self._rows(parts.BREAKS.of)
+
+    @cached_property
+    def messages_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """The chat of a sitting, in order."""
+        return self._rows(parts.MESSAGES.of)
+
+    @cached_property
+    def chat_of(self) -> DataLoader[UUID, Row | None]:
+        """What is unread and unanswered in a sitting."""
+        return self._rows(chat.waits)
+
+    @cached_property
+    def incidents_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """What was noted in a sitting, in order."""
+        return self._rows(parts.INCIDENTS.of)
+
+    @cached_property
+    def recipients_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """Who gets the result of a sitting, in the order in which they were named."""
+        return self._rows(parts.RECIPIENTS.of)
+
+    @cached_property
+    def unofficial_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """The unofficial scores of a sitting, in order."""
+        return self._rows(parts.unofficial)
+
+    @cached_property
+    def appeal_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """The appeal against the end of a sitting: one, or none."""
+        return self._rows(parts.APPEALS.of)
+
+    @cached_property
+    def recordings_of(self) -> DataLoader[UUID, list[Row] | None]:
+        """The recordings of a sitting, in order."""
+        return self._rows(parts.RECORDINGS.of)
+
+    @cached_property
+    def recorded_until(self) -> DataLoader[UUID, Row | None]:
+        """Until when the last recording of a sitting is kept."""
+        return self._rows(parts.recorded_until)
+
+    @cached_property
+    def queue_place(self) -> DataLoader[UUID, Row | None]:
+        """The place of a sitting in the queue for a proctor."""
+        return self._rows(parts.places)
 
     @cached_property
     def webhook(self) -> DataLoader[UUID, Row | None]:

@@ -11,13 +11,15 @@ from models.sittings.check_in import Step
 from models.sittings.proctoring import AppealOutcome as Outcome
 from models.sittings.proctoring import Part
 from models.sittings.reasons import IN_OWN_WORDS
-from models.sittings.states import Actor
+from models.sittings.sitting import Happening
+from models.sittings.states import BESIDE, BY_CLOCK, Act, Actor
 from models.sittings.states import SittingState as SittingStates
 from models.verifier import StaffUser
-from schema.sittings.board import AppealOutcome
-from schema.sittings.inputs import SystemPart, Turning
-from schema.sittings.proctoring import CheckInStepKind, SittingEndReason
-from schema.sittings.states import SittingActor, SittingState
+from schema.sittings.checks import CheckInStepKind, SystemPart
+from schema.sittings.inputs import Turning
+from schema.sittings.parts import AppealOutcome
+from schema.sittings.proctoring import SittingEndReason
+from schema.sittings.states import SittingAct, SittingActor, SittingEventKind, SittingState
 from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.sitting_world import EXAM, proctor_of
@@ -38,7 +40,8 @@ STEPS = ("DOCUMENT", "RULES", "SCREEN", "MIRROR", "ROOM", "BROWSER", "PASSWORD")
     ("ours", "shown"),
     [
         (IN_OWN_WORDS, SittingEndReason), (SittingStates, SittingState), (Step, CheckInStepKind), (Part, SystemPart),
-        (Outcome, AppealOutcome), (Actor, SittingActor), (Turn, Turning),
+        (Outcome, AppealOutcome), (Actor, SittingActor), (Turn, Turning), (Happening, SittingEventKind),
+        (set(Act) - BY_CLOCK - BESIDE, SittingAct),
     ],
 )  # fmt: skip
 def test_the_schema_names_all_that_there_is(ours: Any, shown: Any) -> None:

@@ -9,7 +9,7 @@ from models.sittings.proctoring import Appeal, AppealOutcome
 from models.sittings.sitting import Happening
 from models.sittings.states import SittingState
 from models.viewer import Kind, Viewer
-from resolvers.sittings import moves
+from resolvers.sittings import moves, parts
 from resolvers.sittings.moves import held, held_of
 from resolvers.sittings.proctoring import checked
 
@@ -60,7 +60,5 @@ async def answer(viewer: Viewer, sitting_id: UUID, outcome: AppealOutcome, text:
 
 async def of_sitting(viewer: Viewer, sitting_id: UUID) -> Row | None:
     """The appeal against the end of a sitting, if there is one that the viewer may see."""
-    visible = Appeal.visible_to(viewer)
-    return await database.row(
-        f"SELECT appeal.* FROM appeal WHERE sitting_id = :id AND {visible}", id=sitting_id, **visible.named
-    )
+    found = (await parts.APPEALS.of(viewer, [sitting_id])).get(sitting_id)
+    return found[0] if found else None

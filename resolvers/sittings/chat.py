@@ -10,7 +10,7 @@ from models.base import new_id
 from models.sittings.proctoring import Message
 from models.sittings.sitting import Happening
 from models.viewer import Kind, Viewer
-from resolvers.sittings import moves
+from resolvers.sittings import moves, parts
 from resolvers.sittings.moves import Held, held_of
 from resolvers.sittings.proctoring import checked
 
@@ -79,13 +79,7 @@ async def _partaken(viewer: Viewer, sitting_id: UUID) -> Held:
 
 async def of_sitting(viewer: Viewer, sitting_id: UUID) -> list[Row]:
     """All messages of a sitting, in order."""
-    visible = Message.visible_to(viewer)
-    return await database.rows(
-        f"""SELECT id, proctor_id, text, sent_at, read_at, answered_at FROM sitting_message
-            WHERE sitting_id = :id AND {visible} ORDER BY sent_at, id""",
-        id=sitting_id,
-        **visible.named,
-    )
+    return (await parts.MESSAGES.of(viewer, [sitting_id])).get(sitting_id, [])
 
 
 async def waits(viewer: Viewer, sitting_ids: Sequence[UUID]) -> dict[UUID, Row]:

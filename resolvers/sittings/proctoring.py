@@ -7,7 +7,6 @@ from engine import database
 from engine.database import Row
 from errors import InvalidInput, NotAllowed, NotLoggedIn, Problem
 from models.base import new_id
-from models.sittings.proctoring import Incident
 from models.sittings.reasons import Reason
 from models.sittings.sitting import WAITING, Happening
 from models.sittings.states import LIVE, Act
@@ -16,7 +15,7 @@ from models.trail import TrailAct
 from models.viewer import Kind, Viewer
 from models.visit import About
 from resolvers import trail
-from resolvers.sittings import moves
+from resolvers.sittings import moves, parts
 from resolvers.sittings.moves import Told, held, held_of, move
 
 MOST_WATCHED = 8  # sittings of one proctor at one time
@@ -143,12 +142,8 @@ async def note_incident(viewer: Viewer, sitting_id: UUID, text: str) -> None:
 
 async def incidents(viewer: Viewer, sitting_ids: Sequence[UUID]) -> list[Row]:
     """What was noted in these sittings, in order; nothing for their candidates."""
-    return await database.rows(
-        f"""SELECT incident.sitting_id, incident.text, incident.noted_at FROM incident
-            WHERE sitting_id = ANY(:ids) AND {(seen := Incident.visible_to(viewer))} ORDER BY noted_at, id""",
-        ids=list(sitting_ids),
-        **seen.named,
-    )
+    found = await parts.INCIDENTS.of(viewer, sitting_ids)
+    return [one for sitting_id in sitting_ids for one in found.get(sitting_id, [])]
 
 
 async def end(viewer: Viewer, sitting_id: UUID, reason: Reason, words: str) -> Facts:

@@ -22,7 +22,7 @@ from models.viewer import Kind, Viewer
 from models.visit import About
 from resolvers import trail
 from resolvers.shares import Consent
-from resolvers.sittings import moves, views
+from resolvers.sittings import moves, parts, views
 from resolvers.sittings.moves import held_of
 
 MOST_RECIPIENTS = 10
@@ -87,10 +87,4 @@ async def _add(viewer: Viewer, sitting_id: UUID, institution_id: UUID, consent: 
 
 async def of_sitting(viewer: Viewer, sitting_id: UUID) -> list[Row]:
     """Who is to get the result, in the order in which they were named."""
-    visible = SittingRecipient.visible_to(viewer)
-    return await database.rows(
-        f"""SELECT institution_id, institution_name_shown, consent_text, named_at, share_id FROM sitting_recipient
-            WHERE sitting_id = :id AND {visible} ORDER BY named_at, id""",
-        id=sitting_id,
-        **visible.named,
-    )
+    return (await parts.RECIPIENTS.of(viewer, [sitting_id])).get(sitting_id, [])

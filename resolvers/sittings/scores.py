@@ -19,6 +19,7 @@ from models.sittings.states import Act, SittingState
 from models.statement_numbers import STATEMENT, new_number
 from models.viewer import Kind, Viewer
 from resolvers import entering, loading
+from resolvers.sittings import parts
 from resolvers.sittings.moves import Held, Told, held, held_of, move
 
 HOME = "HOME"  # the number of the centre through which sittings are entered
@@ -63,13 +64,7 @@ def _must_be_board(viewer: Viewer) -> UUID:
 
 async def unofficial(viewer: Viewer, sitting_id: UUID) -> dict[str, int]:
     """The unofficial scores of one's own sitting, once it is finished, and unless it was cancelled."""
-    found = await database.rows(
-        """SELECT skill, unofficial_score FROM sitting_section JOIN sitting ON sitting.id = sitting_id
-           WHERE sitting_id = :id AND candidate_id = :candidate_id AND state IN ('FINISHED', 'REPORTED')
-           AND unofficial_score IS NOT NULL ORDER BY place""",
-        id=sitting_id,
-        candidate_id=viewer.id if viewer.kind is Kind.CANDIDATE else None,
-    )
+    found = (await parts.unofficial(viewer, [sitting_id])).get(sitting_id, [])
     return {row["skill"]: row["unofficial_score"] for row in found}
 
 

@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from engine import database
+from engine import database, keys
 from engine.database import Row
-from models.sittings.sitting import Sitting, SittingEvent, facts_of
-from models.sittings.states import ENDS
+from models.sittings.sitting import Sitting, facts_of
+from models.sittings.states import ENDS, Act, actors
 from models.sittings.table import Facts, standing
 from models.viewer import Kind, Viewer
-from resolvers.sittings import moves
+from resolvers.sittings import moves, parts
 
 MOST_SHOWN = 100
 
 SITTING = f"""SELECT sitting.*, exam.title AS qualification, candidate.given_name, candidate.family_name,
-                     candidate.native_name, {moves.PROCTOR_SEEN}
+                     candidate.native_name, {moves.PROCTOR_SEEN},
+                     (SELECT name FROM staff_user WHERE staff_user.id = sitting.proctor_id) AS proctor_name,
+                     (SELECT id FROM result WHERE result.entry_id = sitting.entry_id) AS result_id
               FROM sitting JOIN exam ON exam.code = sitting.exam_id
               JOIN candidate ON candidate.id = sitting.candidate_id"""
 
@@ -39,15 +41,24 @@ def facts_at(row: Row, now: datetime) -> Facts:
     return standing(facts_of(row), now)
 
 
+def may(viewer: Viewer, row: Row, act: Act) -> bool:
+    """Whether this viewer is one of those who do this with the sitting, if it can be done at all."""
+    if viewer.kind is Kind.PROCTOR and (act is Act.TAKE) is (row["proctor_id"] == viewer.id):
+        return False  # what one has is not taken, and with what one has not nothing else is done
+    return moves.ACTORS.get(viewer.kind) in actors(act)
+
+
+def proctor_number(row: Row) -> int | None:
+    """A number from 1,000 on that stands for the proctor in this sitting alone: candidates are told no name."""
+    if row["proctor_id"] is None:
+        return None
+    sealed = keys.seal("proctor-number", f"{row['id']}:{row['proctor_id']}")
+    return 1000 + int.from_bytes(sealed[:4]) % 9000
+
+
 async def timeline(viewer: Viewer, sitting_id: UUID) -> list[Row]:
     """Everything that happened to a sitting, in order, as far as the viewer may know it (H9)."""
-    visible = SittingEvent.visible_to(viewer)
-    return await database.rows(
-        f"""SELECT kind, state, happened_at, actor, detail FROM sitting_event
-            WHERE sitting_id = :id AND {visible} ORDER BY happened_at, xid, id""",
-        id=sitting_id,
-        **visible.named,
-    )
+    return (await parts.EVENTS.of(viewer, [sitting_id])).get(sitting_id, [])
 
 
 async def of_viewer(viewer: Viewer) -> list[Row]:

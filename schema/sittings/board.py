@@ -1,6 +1,5 @@
 """What the board's staff order about sittings: scores, and answers to appeals (H8, H9)."""
 
-from enum import Enum
 from typing import Annotated
 
 import strawberry
@@ -9,33 +8,22 @@ from models.sittings.proctoring import AppealOutcome as Outcome
 from resolvers.sittings import appeals, official_scores, scores
 from schema.arguments import Input
 from schema.context import Info
+from schema.exam import SkillScoreInput
 from schema.refusals import AlreadyDecided, InvalidInput, NotAllowed, NotLoggedIn, SittingNotFound
 from schema.sittings.answers import SittingChanged, SittingTextPayload, changed, sitting_key
 from schema.sittings.inputs import SittingInput, SittingTextInput
-
-
-@strawberry.enum(description="What came of an appeal.")
-class AppealOutcome(Enum):
-    STANDS = strawberry.enum_value("STANDS", description="The end stands.")
-    NEW_SITTING = strawberry.enum_value("NEW_SITTING", description="A new sitting without a fee.")
-    FEE_RETURNED = strawberry.enum_value("FEE_RETURNED", description="The fee is returned.")
-
-
-@strawberry.input(description="The score of one skill.")
-class SkillInput:
-    skill: str = strawberry.field(description="Such as READING.")
-    score: int = strawberry.field(description="On the scale of the exam.")
+from schema.sittings.parts import AppealOutcome
 
 
 @strawberry.input(description="Official scores.")
 class RecordOfficialScoresInput(SittingInput):
     overall_score: int = strawberry.field(description="Of the whole exam.")
-    skill_scores: list[SkillInput] = strawberry.field(description="Of each skill.")
+    skill_scores: list[SkillScoreInput] = strawberry.field(description="Of each skill.")
 
 
 @strawberry.input(description="Unofficial scores of finished sections.")
 class RecordUnofficialScoresInput(SittingInput):
-    skill_scores: list[SkillInput] = strawberry.field(description="Of Reading and Listening.")
+    skill_scores: list[SkillScoreInput] = strawberry.field(description="Of Reading and Listening.")
 
 
 @strawberry.input(description="The answer to an appeal.")
@@ -43,8 +31,8 @@ class AnswerAppealInput(SittingTextInput):
     outcome: AppealOutcome = strawberry.field(description="What comes of it.")
 
 
-def _by_skill(given: list[SkillInput]) -> dict[str, int]:
-    return {one.skill: one.score for one in given}
+def _by_skill(given: list[SkillScoreInput]) -> dict[str, int]:
+    return {one.skill.name: one.score for one in given}
 
 
 AnswerAppealPayload = Annotated[

@@ -6,24 +6,42 @@ from typing import Annotated
 
 import strawberry
 
+from engine.database import Row
 from resolvers import journal
 from resolvers.sittings import events
 from schema.context import Info
 from schema.ids import key_of
 from schema.pages import journal_place
-from schema.sittings.states import SittingActor, SittingState
+from schema.sittings.parts import message_id
+from schema.sittings.states import SittingActor, SittingEventKind, SittingState
 
 
 @strawberry.type(description="Something that happened to a sitting.")
 class SittingEvent:
-    kind: str = strawberry.field(description="What happened, such as `CHECK_IN_STARTED`.")
+    kind: SittingEventKind = strawberry.field(description="What happened.")
     state: SittingState = strawberry.field(description="Where the sitting stood after it.")
     happened_at: datetime = strawberry.field(description="When, UTC.")
     actor: SittingActor = strawberry.field(description="Who did it.")
-    detail: str | None = strawberry.field(description="Such as the step or the section.")
+    detail: str | None = strawberry.field(description="Such as the step, the section, or the id of the message.")
     cursor: str | None = strawberry.field(
         default=None, description="In a stream: keep it, and give it as `after` when you come back; else null."
     )
+
+    @classmethod
+    def of(cls, row: Row) -> "SittingEvent":
+        """The event of a row of `parts.EVENTS`."""
+        kind = SittingEventKind(row["kind"])
+        return cls(
+            kind=kind,
+            state=SittingState(row["state"]),
+            happened_at=row["happened_at"],
+            actor=SittingActor(row["actor"]),
+            detail=_detail(kind, row["detail"]),
+        )
+
+
+def _detail(kind: SittingEventKind, written: str | None) -> str | None:
+    return message_id(written) if kind is SittingEventKind.MESSAGE_SENT else written
 
 
 @strawberry.type
@@ -47,11 +65,12 @@ class SittingSubscription:
         bookmark = info.context.begin(journal_place(after))
         async for event in events.follow(info.context.viewer, info.context.sitting_hub, key, bookmark):
             info.context.renew()
+            kind = SittingEventKind(event.kind.value)
             yield SittingEvent(
-                kind=event.kind.value,
+                kind=kind,
                 state=SittingState(event.state.value),
                 happened_at=event.happened_at,
                 actor=SittingActor(event.actor.value),
-                detail=event.detail,
+                detail=_detail(kind, event.detail),
                 cursor=journal.cursor_text(event.cursor),
             )

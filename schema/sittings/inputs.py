@@ -4,6 +4,8 @@ from enum import Enum
 
 import strawberry
 
+from schema.sittings.checks import SystemPart
+
 SITTING = "The sitting."
 
 
@@ -11,16 +13,6 @@ SITTING = "The sitting."
 class Turning(Enum):
     FIRST = strawberry.enum_value("FIRST", description="The earlier one, still in summer time.")
     SECOND = strawberry.enum_value("SECOND", description="The later one.")
-
-
-@strawberry.enum(description="What a system check looks at.")
-class SystemPart(Enum):
-    CAMERA = strawberry.enum_value("CAMERA", description="The camera.")
-    MICROPHONE = strawberry.enum_value("MICROPHONE", description="The microphone.")
-    SPEAKER = strawberry.enum_value("SPEAKER", description="The speaker; no headset.")
-    SCREEN = strawberry.enum_value("SCREEN", description="The screen, and access to it.")
-    NETWORK = strawberry.enum_value("NETWORK", description="The line.")
-    BROWSER = strawberry.enum_value("BROWSER", description="The browser.")
 
 
 @strawberry.input(description="What is agreed to when institutions are named to get the result.")

@@ -22,19 +22,9 @@ from schema.refusals import (
     StepNotNext,
 )
 from schema.sittings.answers import SittingPayload, SittingTextPayload, changed, sitting_key, sitting_of
+from schema.sittings.checks import CheckInStepKind
 from schema.sittings.inputs import SittingInput, SittingTextInput
 from schema.sittings.sitting import Sitting
-
-
-@strawberry.enum(description="The steps of a check-in, in order.")
-class CheckInStepKind(Enum):
-    DOCUMENT = strawberry.enum_value("DOCUMENT", description="The identity document, with the name of the account.")
-    RULES = strawberry.enum_value("RULES", description="The rules are read and accepted.")
-    SCREEN = strawberry.enum_value("SCREEN", description="Access to the screen.")
-    MIRROR = strawberry.enum_value("MIRROR", description="The screen shown by a mirror or phone.")
-    ROOM = strawberry.enum_value("ROOM", description="The whole room and the desk.")
-    BROWSER = strawberry.enum_value("BROWSER", description="The test browser runs.")
-    PASSWORD = strawberry.enum_value("PASSWORD", description="Test ID and test password are released.")
 
 
 @strawberry.enum(description="Why a proctor ends a sitting, or it is declared invalid.")
@@ -86,6 +76,19 @@ class CheckInStepConfirmed:
 ConfirmCheckInStepPayload = Annotated[
     CheckInStepConfirmed | NotLoggedIn | NotAllowed | SittingNotFound | SittingStateForbids | StepNotNext | NameDiffers,
     strawberry.union("ConfirmCheckInStepPayload", description="What comes next, or why it was not confirmed."),
+]
+
+
+@strawberry.type(description="The test is released anew; what was told before opens nothing any more.")
+class TestReleased:
+    sitting: Sitting = strawberry.field(description="The sitting as it stands now.")
+    test_id: str = strawberry.field(description="The test ID, told once.")
+    test_password: str = strawberry.field(description="The test password, told once.")
+
+
+ReleaseTestAgainPayload = Annotated[
+    TestReleased | NotLoggedIn | NotAllowed | SittingNotFound | SittingStateForbids,
+    strawberry.union("ReleaseTestAgainPayload", description="What opens the test, or why it was not released."),
 ]
 
 
@@ -143,6 +146,16 @@ class ProctoringMutation:
             next=done.next and CheckInStepKind(done.next.value),
             test_id=done.released.test_id if done.released else None,
             test_password=done.released.password if done.released else None,
+        )
+
+    @strawberry.mutation(
+        description="Release another test ID and password, as the proctor, where the first ones were lost on the way."
+    )
+    async def release_test_again(self, info: Info, input: Input[SittingInput]) -> ReleaseTestAgainPayload:
+        key = sitting_key(input.sitting_id)
+        released = await check_ins.release_again(info.context.viewer, key)
+        return TestReleased(
+            sitting=await sitting_of(info, key), test_id=released.test_id, test_password=released.password
         )
 
     @strawberry.mutation(description="Let a candidate whose connection is back go on, as the proctor.")
