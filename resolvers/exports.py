@@ -23,6 +23,7 @@ from models.viewer import Kind, Viewer, Visible
 from resolvers import access_log, files, photos, results, sessions, statements
 from resolvers.files import File, Link
 from resolvers.pages import Place
+from resolvers.sittings import photos as sitting_photos
 
 KIND = "export"
 PIECE = 64 * 1024
@@ -125,6 +126,7 @@ async def _pack(viewer: Viewer, packed: zipfile.ZipFile) -> None:
     for row in found:
         await _add_statements(viewer, packed, row, made)
     await _add_photos(viewer, packed, found, made)
+    await _add_sitting_photos(viewer, packed, made)
     with packed.open("data.json", "w", force_zip64=True) as data:
         async for part in _data(viewer, found, made):
             data.write(part)
@@ -148,6 +150,14 @@ async def _add_photos(viewer: Viewer, packed: zipfile.ZipFile, found: Sequence[R
         photo = await photos.file(viewer, photo_id, "") if photo_id else None
         if photo is not None and isinstance(photo.body, bytes):
             _add(packed, f"photos/{row['statement_number']}.jpg", photo.body, made)
+
+
+async def _add_sitting_photos(viewer: Viewer, packed: zipfile.ZipFile, made: Made) -> None:
+    """Photos of sittings that are not reported; the others are among those of results."""
+    for one in await sitting_photos.of_candidate(viewer):
+        photo = await sitting_photos.file(viewer, one["id"], "")
+        if photo is not None and isinstance(photo.body, bytes):
+            _add(packed, f"photos/sitting-{one['appointment_at']:%Y-%m-%dT%H%M}.jpg", photo.body, made)
 
 
 def _add(packed: zipfile.ZipFile, name: str, body: bytes, made: Made) -> None:

@@ -112,6 +112,15 @@ async def of_sittings(viewer: Viewer, sitting_ids: Sequence[UUID]) -> dict[UUID,
     return {one["sitting_id"]: one["id"] for one in found}
 
 
+async def of_candidate(viewer: Viewer) -> list[Row]:
+    """The candidate's own, as long as they are photos of sittings, with the appointments; nothing for others."""
+    return await database.rows(
+        """SELECT sitting_photo.id, sitting.appointment_at FROM sitting_photo JOIN sitting ON sitting.id = sitting_id
+           WHERE sitting.candidate_id = :id ORDER BY sitting.appointment_at""",
+        id=viewer.id if viewer.kind is Kind.CANDIDATE else None,
+    )
+
+
 def link(viewer: Viewer, photo_id: UUID | None) -> Link | None:
     """Where the viewer's session sees a photo of a sitting for 15 minutes."""
     return photos.link(viewer, photo_id, SHOWN)
