@@ -37,6 +37,7 @@ SCHEDULES = [
     Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
     Schedule("end what is late of sittings", "* * * * * */5", moves.settle),
     Schedule("delete recordings of sittings", "27 * * * *", recordings.delete_due),
+    Schedule("purge forgotten recordings", "27 3 * * *", recordings.purge),
     Schedule("delete photos of sittings", "7 * * * *", sitting_photos.let_go_due),
     Schedule("tell of keys that end", "*/5 * * * *", key_endings.tell),
     Schedule("purge", "17 3 * * *", purges.purge),

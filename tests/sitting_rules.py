@@ -56,6 +56,7 @@ REFUSED = {
     "sitting_break_sitting_id_key": [again("sitting_break")],
     "sitting_photo_sitting_id_key": [again("sitting_photo")],
     "sitting_photo_digest": ["UPDATE sitting_photo SET digest = 'short'"],
+    "recording_reference": [again("recording")],
     "recording_goes": ["UPDATE recording SET deleted_at = now()", "UPDATE recording SET reference = NULL"],
     "appeal_sitting_id_key": [again("appeal")],
     "appeal_answered": ["UPDATE appeal SET outcome = 'STANDS'", "UPDATE appeal SET answered_at = now()"],
