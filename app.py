@@ -122,6 +122,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         await open.enter_async_context(database.opened(settings.database_url, settings.pool_size))
         for hub in (services.hub, services.result_hub, services.download_hub, services.sitting_hub):
             await open.enter_async_context(hub)
+        await open.enter_async_context(services.presence.written())
         if settings.runs_worker:
             await open.enter_async_context(working(settings, services.clock, services.draining))
         yield

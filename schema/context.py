@@ -15,6 +15,7 @@ from resolvers.downloads.progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
 from resolvers.sittings.events import SittingEvent
+from resolvers.sittings.presence import Heard, Presence
 from schema.loaders import Loaders
 
 
@@ -45,6 +46,8 @@ class Context:
     download_hub: Hub[Progress]
     sitting_hub: Hub[SittingEvent]
     searches: Pace
+    presence: Presence
+    heard: Heard = field(default=lambda: None)  # when the client gave its last sign of life, as far as it is known
     request_id: str = ""
     production: bool = False
     cost: Cost | None = None

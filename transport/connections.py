@@ -7,8 +7,12 @@ keeps for ever what nobody reads. What is no HTTP it answers with text.
 
 import asyncio
 import socket
+import struct
+import sys
 import uuid
 from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -25,7 +29,23 @@ LARGEST_HEAD = 32 * 1024
 HEAD_SECONDS = 15
 UNREAD_SECONDS = 20
 
+SILENCE = "seiseki.silence"  # where the scope of a request keeps how long its client has been silent
+TCP_FACTS, LAST_ACKNOWLEDGED = 60, 56  # of Linux's tcp_info: so many bytes, and the place of tcpi_last_ack_recv
+OF_OTHERS = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"})
+
 log = structlog.get_logger()
+
+
+def heard(scope: Scope, now: datetime) -> datetime | None:
+    """When the client of a request, to which a stream is written, was last heard: its machine, as pages cannot answer.
+
+    None where nobody can tell, as behind a proxy: what is acknowledged there is acknowledged by the proxy.
+    """
+    silence: Callable[[], float | None] = scope.get(SILENCE, lambda: None)
+    seconds = silence()
+    if seconds is None or any(name in OF_OTHERS for name, _ in scope["headers"]):
+        return None
+    return now - timedelta(seconds=seconds)
 
 
 class Refusal:
@@ -116,6 +136,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[SILENCE] = self._silence  # type: ignore[literal-required]  # one of ours
         if not self._head_open:
             self._await_head()
 
@@ -147,6 +168,18 @@ class Connection(HttpToolsProtocol):
         connection = self.transport.get_extra_info("socket")
         if hasattr(socket, "TCP_USER_TIMEOUT") and connection.family != socket.AF_UNIX:  # Linux
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
+
+    def _silence(self) -> float | None:
+        """Seconds since the client's machine has acknowledged anything; None where the system does not tell."""
+        connection = self.transport.get_extra_info("socket")
+        if sys.platform != "linux" or connection is None or connection.family == socket.AF_UNIX:
+            return None
+        try:
+            facts = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_FACTS)
+        except OSError:  # it is closed
+            return None
+        milliseconds: int = struct.unpack_from("I", facts, LAST_ACKNOWLEDGED)[0]
+        return milliseconds / 1000
 
     def send_400_response(self, msg: str) -> None:
         """Coded, as all answers are."""

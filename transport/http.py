@@ -21,7 +21,7 @@ from schema.build import schema
 from schema.context import Context
 from schema.extensions import AWAY, UNEXPECTED, presented
 from schema.verifying import BY_POST
-from transport import asking, requests, streams
+from transport import asking, connections, requests, streams
 from transport.admission import may_introspect, may_send_own, must_be_let_in
 from transport.allowances import facts, headers, headers_of_gate, headers_of_refusal
 from transport.gates import TooMany, asker
@@ -106,6 +106,8 @@ class GraphQLOverHTTP:
             self.services.download_hub,
             self.services.sitting_hub,
             self.services.searches,
+            self.services.presence,
+            lambda: connections.heard(request.scope, self.services.clock()),
             request_id=request_id(request),
             production=self.services.settings.production,
             cost=operation.cost,

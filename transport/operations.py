@@ -30,6 +30,13 @@ NAMES = {
     "directives": "directives",
     "cost": "in cost (see @cost and @listSize in the schema)",
 }
+CONNECTING = "sittingEvents"
+SIGN_SECONDS = 5  # how often whoever follows one is asked for a sign of life
+
+
+def until_sign(now: float) -> float:
+    """Seconds until the next sign is asked for: by all streams of a process at once, so that they come together."""
+    return SIGN_SECONDS - now % SIGN_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,11 @@ class Operation:
     type: OperationType
     cost: Cost
     roots: tuple[str, ...]  # the fields it asks for, each once
+
+    @property
+    def keeps_connected(self) -> bool:
+        """Whether its stream tells that a person is there, for as long as they give signs of life (H5)."""
+        return CONNECTING in self.roots
 
     @property
     def path(self) -> str:

@@ -10,6 +10,7 @@ from resolvers.downloads.progress import Progress
 from resolvers.journal import JournalEvent
 from resolvers.result_changes import ResultEvent
 from resolvers.sittings.events import SittingEvent
+from resolvers.sittings.presence import Presence
 from resolvers.suggestions import SEARCHES
 from settings import Settings
 from transport.gates import Gate
@@ -31,10 +32,12 @@ class Services:
     streams: Gate = field(init=False)
     sockets: Gate = field(init=False)
     documents: KnownDocuments = field(init=False)
+    presence: Presence = field(init=False)
     searches: Pace = field(default_factory=lambda: Pace(SEARCHES))
 
     def __post_init__(self) -> None:
         self.operations = Gate(self.settings.operations_per_viewer, "operations")
         self.streams = Gate(self.settings.streams_per_viewer, "streams")
+        self.presence = Presence(self.clock)
         self.documents = KnownDocuments(self.settings.documents, self.settings.known_documents)
         self.sockets = Gate(self.settings.connections_per_address, "connections")

@@ -15,7 +15,7 @@ from transport import subscriptions
 from transport.allowances import headers
 from transport.gates import asker
 from transport.negotiation import EVENTS, MULTIPART, VARY
-from transport.operations import Operation, formatted
+from transport.operations import Operation, formatted, until_sign
 from transport.services import Services
 
 HEARTBEAT_SECONDS = 12
@@ -58,7 +58,7 @@ def response(operation: Operation, context: Context, services: Services, wanted:
     """
     services.streams.check(asker(context.viewer))
     framing = FRAMINGS[wanted]
-    written = _written(_results(operation, context), framing, services.draining)
+    written = _written(operation, _results(operation, context), framing, services.draining)
     counted = _counted(written, context, services)
     limits = headers(context.viewer.allowance, services.clock())
     return StreamingResponse(counted, headers=HEADERS | limits, media_type=framing.media_type)
@@ -85,8 +85,13 @@ async def _results(operation: Operation, context: Context) -> AsyncGenerator[dic
             yield formatted(result)
 
 
+def _seconds(operation: Operation) -> float:
+    """How long nothing may happen until the next heartbeat."""
+    return until_sign(asyncio.get_running_loop().time()) if operation.keeps_connected else HEARTBEAT_SECONDS
+
+
 async def _written(
-    results: AsyncGenerator[dict[str, Any], None], framing: Framing, draining: asyncio.Event
+    operation: Operation, results: AsyncGenerator[dict[str, Any], None], framing: Framing, draining: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
     """The results in their framing, with a heartbeat while nothing happens."""
     going_down = asyncio.ensure_future(draining.wait())
@@ -95,7 +100,7 @@ async def _written(
         yield framing.opening
         while not draining.is_set():
             waited_for: set[asyncio.Future[Any]] = {following, going_down}
-            await asyncio.wait(waited_for, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waited_for, timeout=_seconds(operation), return_when=asyncio.FIRST_COMPLETED)
             if not following.done():
                 yield framing.heartbeat
                 continue

@@ -43,7 +43,7 @@ from transport.gates import TooMany, asker
 from transport.http import refused, request_id, said
 from transport.known_documents import KnownDocuments
 from transport.messages import is_well_formed, names_document
-from transport.operations import Operation, checked, formatted, is_request_error
+from transport.operations import Operation, checked, formatted, is_request_error, until_sign
 from transport.requests import BadRequest, GraphQLRequest
 from transport.services import Services
 
@@ -67,13 +67,14 @@ class Connection:
         self.has_bearer = False  # in its parameters
         self.connection_params: dict[str, Any] = {}
         self.allowance = float(MESSAGES_AT_ONCE)
-        self.counted_at = services.clock()
+        self.asking: asyncio.Task[None] | None = None  # for signs of life
+        self.counted_at = self.heard_at = services.clock()
 
     def take_message(self) -> bool:
         """Count one message; tells whether it comes within the rate."""
         now = self.services.clock()
         passed = (now - self.counted_at).total_seconds()
-        self.counted_at = now
+        self.counted_at = self.heard_at = now
         self.allowance = min(self.allowance + passed * MESSAGES_PER_SECOND, MESSAGES_AT_ONCE) - 1
         return self.allowance >= 0
 
@@ -89,6 +90,8 @@ class Connection:
             self.services.download_hub,
             self.services.sitting_hub,
             self.services.searches,
+            self.services.presence,
+            lambda: self.heard_at,
             request_id=request_id(self.request),
             production=self.services.settings.production,
             cost=operation.cost,
@@ -116,6 +119,23 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
             await super().handle_connection_init(message)
         except errors.Unavailable:
             await self.websocket.close(1013, AWAY)
+
+    async def shutdown(self) -> None:
+        """Nobody is asked for signs of life any more."""
+        if self.context.asking is not None:
+            self.context.asking.cancel()
+        await super().shutdown()
+
+    def _ask_for_signs(self) -> None:
+        if self.context.asking is None:
+            self.context.asking = asyncio.create_task(self._ping(), name="websocket-ping")
+
+    async def _ping(self) -> None:
+        """Ask whether the client is there; whatever it says is a sign of life, and it must answer a ping at once."""
+        with contextlib.suppress(WebSocketDisconnected):
+            while True:
+                await asyncio.sleep(until_sign(asyncio.get_running_loop().time()))
+                await self.send_message({"type": "ping"})
 
     async def send_message(self, message: Any) -> None:
         """Give up a client that takes nothing for so long: uvicorn would wait for it for ever."""
@@ -189,6 +209,8 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
         if known.type is not OperationType.SUBSCRIPTION:
             raise BadRequest(400, "Only subscriptions run over WebSocket; send queries and mutations by POST.")
         context = await subscriptions.waited_for(lambda: self.context.context(known))
+        if known.keeps_connected:
+            self._ask_for_signs()
         with services.streams.passing(asker(context.viewer)):
             await self._tell(operation, known, context)
 

@@ -1,6 +1,7 @@
 """What proctors do: take who has waited longest, watch several, hand over, note incidents, end, invalidate (H4-H7)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from engine import database
@@ -25,11 +26,17 @@ LIVE_STATES = [state.value for state in LIVE]
 
 async def note_presence(viewer: Viewer) -> None:
     """A sign of life of a proctor, for all the sittings that they watch."""
+    await note_presences({viewer.must_be(Kind.PROCTOR): viewer.at})
+
+
+async def note_presences(seen: Mapping[UUID, datetime]) -> None:
+    """When each of these proctors was last seen, by one statement."""
     await database.rows(
-        """INSERT INTO proctor_presence (staff_id, seen_at) VALUES (:id, :now)
+        """INSERT INTO proctor_presence (staff_id, seen_at)
+           SELECT * FROM unnest(:ids::uuid[], :moments::timestamptz[]) AS sign (staff_id, seen_at) ORDER BY staff_id
            ON CONFLICT (staff_id) DO UPDATE SET seen_at = greatest(proctor_presence.seen_at, excluded.seen_at)""",
-        id=viewer.must_be(Kind.PROCTOR),
-        now=viewer.at,
+        ids=list(seen),
+        moments=list(seen.values()),
     )
 
 

@@ -63,14 +63,16 @@ class SittingSubscription:
         if key is None:
             return
         bookmark = info.context.begin(journal_place(after))
-        async for event in events.follow(info.context.viewer, info.context.sitting_hub, key, bookmark):
-            info.context.renew()
-            kind = SittingEventKind(event.kind.value)
-            yield SittingEvent(
-                kind=kind,
-                state=SittingState(event.state.value),
-                happened_at=event.happened_at,
-                actor=SittingActor(event.actor.value),
-                detail=_detail(kind, event.detail),
-                cursor=journal.cursor_text(event.cursor),
-            )
+        viewer, context = info.context.viewer, info.context
+        with context.presence.connected(viewer, key, context.heard):
+            async for event in events.follow(viewer, context.sitting_hub, key, bookmark):
+                context.renew()
+                kind = SittingEventKind(event.kind.value)
+                yield SittingEvent(
+                    kind=kind,
+                    state=SittingState(event.state.value),
+                    happened_at=event.happened_at,
+                    actor=SittingActor(event.actor.value),
+                    detail=_detail(kind, event.detail),
+                    cursor=journal.cursor_text(event.cursor),
+                )

@@ -1,0 +1,276 @@
+"""Who follows a sitting counts as connected as long as they are heard; who is not is lost after 15 seconds (H5)."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from engine import database
+from errors import Unavailable
+from models.viewer import Kind, Viewer
+from resolvers.sittings import moves, proctoring, running
+from resolvers.sittings.presence import Presence
+from tests.conftest import ControlledClock, Statements
+from tests.served import until
+from tests.sitting_world import HERE, Home, proctor_of
+from tests.world import World
+
+LOST_AFTER = timedelta(seconds=15)
+INSTANT = timedelta(microseconds=1)
+
+
+class Client:
+    """The other end of a stream, which is heard until it falls silent."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.clock = clock
+        self.silent_since: datetime | None = None
+
+    def __call__(self) -> datetime | None:
+        return self.silent_since or self.clock()
+
+    def falls_silent(self) -> None:
+        self.silent_since = self.clock()
+
+
+@pytest.fixture
+async def home(open_database: None, world: World, clock: ControlledClock) -> Home:
+    """A candidate in the middle of the test."""
+    return (await in_the_test(1, world, clock))[0]
+
+
+async def in_the_test(count: int, world: World, clock: ControlledClock) -> list[Home]:
+    """Candidates who have begun at the same moment, each with a proctor of their own."""
+    homes = [await Home.booked(world, clock) for _ in range(count)]
+    for home in homes:
+        await home.begun()
+    return homes
+
+
+@pytest.fixture
+def presence(clock: ControlledClock) -> Presence:
+    """That of one process."""
+    return Presence(clock)
+
+
+async def seen_at(home: Home) -> datetime:
+    seen: datetime = (await home.row())["seen_at"]
+    return seen
+
+
+async def passed(home: Home, presence: Presence, seconds: int) -> None:
+    """Let so much time go by, in which signs of life are written as often as they come."""
+    for _ in range(seconds // 5):
+        home.clock.forward(seconds=5)
+        await presence.note()
+
+
+async def test_who_is_heard_over_a_stream_is_connected_and_lost_fifteen_seconds_after_the_last_sign(
+    home: Home, presence: Presence
+) -> None:
+    """H5, H11: both sides of the edge."""
+    client = Client(home.clock)
+    with presence.connected(home.viewer, home.id, client):
+        await passed(home, presence, 60)
+        assert await home.stands() == "IN_PROGRESS"
+        client.falls_silent()  # and nothing tells that the stream is dead
+        await passed(home, presence, 15)
+        assert await home.stands() == "IN_PROGRESS"
+        home.clock.now += INSTANT
+        assert await home.stands() == "INTERRUPTED"
+        await presence.note()
+    assert await seen_at(home) == client.silent_since
+    home.clock.forward(seconds=5)
+    assert await moves.settle(home.clock()) == 1
+    assert (await home.told())[-1] == "CONNECTION_LOST"
+
+
+async def test_a_stream_that_cannot_tell_whether_its_client_lives_connects_nobody_for_longer_than_its_opening(
+    home: Home, presence: Presence
+) -> None:
+    home.clock.forward(seconds=5)
+    with presence.connected(home.viewer, home.id, lambda: None):
+        opened_at = home.clock()
+        await passed(home, presence, 15)
+        assert await seen_at(home) == opened_at
+
+
+async def test_who_comes_back_is_told_of_and_goes_on_once_the_proctor_says_so(home: Home, presence: Presence) -> None:
+    """H5: by the same proctor, who follows it too, though nobody has written down meanwhile that they were lost."""
+    lost_at = home.clock() + LOST_AFTER
+    home.clock.forward(seconds=40)
+    with ExitStack() as streams:
+        streams.enter_context(presence.connected(home.proctor, home.id, home.clock))
+        streams.enter_context(presence.connected(home.viewer, home.id, home.clock))
+        await presence.note()
+        assert (await home.told())[-2:] == ["CONNECTION_LOST", "CONNECTION_BACK"]
+        assert (await home.row())["since"] == lost_at
+        await passed(home, presence, 30)
+        assert await proctoring.queue(home.proctor) == []
+        await running.resume(home.proctor, home.id)
+        await passed(home, presence, 30)
+    assert (await home.told())[-1] == "RESUMED"
+    assert await home.stands() == "IN_PROGRESS"
+
+
+async def test_a_stream_of_a_proctor_keeps_all_their_sittings_and_the_next_one_takes_over_when_it_is_silent(
+    home: Home, presence: Presence, world: World
+) -> None:
+    """H5"""
+    other = await Home.booked(world, home.clock, replace(HERE, starts_at=HERE.starts_at + timedelta(hours=5)))
+    other.staff = home.staff
+    await other.taken()
+    third = (await proctor_of(world)).id
+    client = Client(home.clock)
+    with presence.connected(home.proctor, home.id, client):
+        await passed(home, presence, 60)
+        assert await proctoring.take_next(world.viewer(Kind.PROCTOR, third)) is None
+        client.falls_silent()
+        await passed(home, presence, 20)
+    taken = [await proctoring.take_next(world.viewer(Kind.PROCTOR, third)) for _ in range(3)]
+    assert taken == [home.id, other.id, None]
+
+
+async def test_signs_of_all_streams_of_a_process_are_written_by_one_statement_a_kind(
+    open_database: None, presence: Presence, world: World, clock: ControlledClock, statements: Statements
+) -> None:
+    """H5: 200 sittings give one each, every five seconds."""
+    homes = await in_the_test(4, world, clock)
+    with ExitStack() as streams:
+        for home in homes:
+            streams.enter_context(presence.connected(home.viewer, home.id, clock))
+            streams.enter_context(presence.connected(home.proctor, home.id, clock))
+        await presence.note()
+        clock.forward(seconds=5)
+        with statements.counted():
+            await presence.note()
+            await presence.note()  # as nothing is new
+    assert len(statements) == 2
+    assert {await seen_at(home) for home in homes} == {clock()}
+
+
+async def test_nobody_is_lost_because_the_database_was_away_while_they_were_heard(
+    home: Home, presence: Presence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H5: a sign counts from when it came; what is read before it is written is put right by it."""
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise Unavailable
+
+    with presence.connected(home.viewer, home.id, home.clock):
+        with monkeypatch.context() as broken:
+            broken.setattr(database, "rows", away)
+            for _ in range(20):
+                home.clock.forward(seconds=5)
+                with pytest.raises(Unavailable):
+                    await presence.note()
+        assert await home.stands() == "INTERRUPTED"
+        await presence.note()
+    assert await home.stands() == "IN_PROGRESS"
+    assert "CONNECTION_LOST" not in await home.told()
+
+
+async def test_who_was_silent_while_the_database_was_away_is_interrupted_and_no_more_than_that(
+    home: Home, presence: Presence
+) -> None:
+    """As after a restart of the service: everybody comes back interrupted, and is resumed."""
+    client = Client(home.clock)
+    with presence.connected(home.viewer, home.id, client):
+        home.clock.forward(seconds=5)
+        presence._candidates[home.id, home.candidate.id].listen()
+        client.falls_silent()
+        home.clock.forward(seconds=16)
+        client.silent_since = None
+        await presence.note()
+    assert await home.stands() == "INTERRUPTED"
+    assert (await home.told())[-2:] == ["CONNECTION_LOST", "CONNECTION_BACK"]
+
+
+async def test_what_one_process_does_not_hear_another_one_may(home: Home, clock: ControlledClock) -> None:
+    """H5: a process that is killed writes nothing more, and what it wrote last keeps nobody connected."""
+    first, second = Presence(clock), Presence(clock)
+    with first.connected(home.viewer, home.id, clock):
+        with second.connected(home.viewer, home.id, clock):
+            await passed(home, second, 30)
+            assert await home.stands() == "IN_PROGRESS"
+            await passed(home, first, 10)  # the second is killed
+            assert await home.stands() == "IN_PROGRESS"
+        clock.forward(seconds=16)  # and so is the first
+        assert await home.stands() == "INTERRUPTED"
+
+
+async def test_of_two_streams_of_one_person_one_is_enough(home: Home, presence: Presence) -> None:
+    silent, heard = Client(home.clock), Client(home.clock)
+    silent.falls_silent()
+    with presence.connected(home.viewer, home.id, silent):
+        with presence.connected(home.viewer, home.id, heard):
+            await passed(home, presence, 30)
+        assert await home.stands() == "IN_PROGRESS"
+        await passed(home, presence, 20)
+    assert await home.stands() == "INTERRUPTED"
+
+
+async def test_the_last_sign_of_a_stream_that_was_closed_is_written(home: Home, presence: Presence) -> None:
+    async with presence.written():
+        with presence.connected(home.viewer, home.id, home.clock):
+            home.clock.forward(seconds=5)
+        home.clock.forward(seconds=5)
+    assert await seen_at(home) == home.clock() - timedelta(seconds=5)
+    assert presence._candidates[home.id, home.candidate.id].unwritten is None
+    await presence.note()
+    assert presence._candidates == {}  # nothing is kept of who is gone
+
+
+async def test_a_row_that_somebody_holds_keeps_no_others_from_being_written(
+    open_database: None, presence: Presence, world: World, clock: ControlledClock, database_url: str
+) -> None:
+    home, other = await in_the_test(2, world, clock)
+    clock.forward(seconds=5)
+    holder = await asyncpg.connect(database_url)
+    try:
+        with ExitStack() as streams:
+            for one in (home, other):
+                streams.enter_context(presence.connected(one.viewer, one.id, clock))
+            async with holder.transaction():
+                await holder.execute("SELECT 1 FROM sitting WHERE id = $1 FOR UPDATE", home.id)
+                noting = asyncio.create_task(presence.note())
+
+                async def is_written() -> bool:
+                    return await seen_at(other) == clock()
+
+                await until(is_written)
+                assert not noting.done()
+            await noting
+    finally:
+        await holder.close()
+    assert await seen_at(home) == clock()
+
+
+async def test_no_stream_prolongs_a_break_or_a_sitting_that_is_over(home: Home, presence: Presence) -> None:
+    """H6"""
+    await home.sections(2)
+    await running.start_break(home.viewer, home.id)
+    with presence.connected(home.viewer, home.id, home.clock):
+        await passed(home, presence, 600)
+        assert await home.stands() == "ON_BREAK"
+        in_time = await seen_at(home)
+        await passed(home, presence, 5)
+        assert await home.stands() == "BREAK_OVERRUN"
+        assert await moves.settle(home.clock()) == 1
+        await passed(home, presence, 10)
+    assert await seen_at(home) == in_time
+    assert (await home.told())[-1] == "BREAK_OVERRUN"
+
+
+@pytest.mark.parametrize("kind", [Kind.CANDIDATE, Kind.STAFF, Kind.PROCTOR])
+async def test_nobody_else_is_a_sign_of_life_of_the_candidate(home: Home, presence: Presence, kind: Kind) -> None:
+    stranger: Viewer = home.world.viewer(kind, home.staff.id)
+    before = await seen_at(home)
+    with presence.connected(stranger, home.id, home.clock):
+        await passed(home, presence, 10)
+    assert await seen_at(home) == before
