@@ -16,6 +16,7 @@ from models.viewer import Kind, Viewer
 from resolvers.sittings import bookings, check_ins, proctoring, running, views
 from resolvers.sittings.bookings import Appointment
 from resolvers.sittings.check_ins import Released
+from schema.ids import global_id
 from tests.conftest import ControlledClock
 from tests.world import World
 
@@ -59,6 +60,11 @@ class Home:
         """Somebody of the board's staff, now."""
         return self.world.viewer(Kind.STAFF, self.staff.id, is_board=True)
 
+    @property
+    def gid(self) -> str:
+        """Its id as clients know it."""
+        return str(global_id("Sitting", self.id))
+
     async def row(self) -> Row:
         """The sitting as its candidate sees it."""
         return (await views.by_ids(self.viewer, [self.id]))[self.id]
@@ -78,6 +84,10 @@ class Home:
         """Check the system, wait for the appointment, and start the check-in."""
         await self.check_system()
         self.clock.now = (await self.row())["appointment_at"] + late
+        await self.start()
+
+    async def start(self) -> None:
+        """Start the check-in, and wait for a proctor."""
         await check_ins.start(self.viewer, self.id)
 
     async def taken(self) -> None:

@@ -111,7 +111,7 @@ SHORT_LISTS = {
     "Sitting.checkInSteps": "seven",
     "Sitting.hindered": "as many as there are acts",
     "Sitting.incidents": "what is noted in three hours",
-    "Sitting.messages": "what two people write in three hours",
+    "Sitting.messages": "each side writes at most 300",
     "Sitting.recipients": "at most 10 are named",
     "Sitting.recordings": "one sitting is recorded once, or in a few parts",
     "Sitting.sections": "one per skill of an exam",

@@ -276,6 +276,22 @@ def next_deadline(facts: Facts) -> datetime | None:
     return min(due) if due else None
 
 
+# ---- what was ordered before
+
+
+LED_TO: Mapping[tuple[Act, SittingState], Callable[[Facts], bool]] = {
+    (Act.START_CHECK_IN, S.CHECKING_IN): lambda facts: True,
+    (Act.START_SECTION, S.IN_PROGRESS): lambda facts: facts.is_in_section,
+    (Act.FINISH_SECTION, S.IN_PROGRESS): lambda facts: facts.sections_done > 0 and not facts.is_in_section,
+    (Act.START_BREAK, S.ON_BREAK): lambda facts: True,
+    (Act.END_BREAK, S.IN_PROGRESS): lambda facts: facts.break_started_at is not None,
+    (Act.FINISH, S.FINISHED): lambda facts: True,
+    (Act.REPORT, S.REPORTED): lambda facts: True,
+    (Act.CANCEL, S.CANCELLED): lambda facts: facts.reason is Reason.CHOSE_TO_CANCEL,
+    (Act.UNDO, S.FINISHED): lambda facts: True,
+}
+
+
 # ---- the one way to change a state
 
 
@@ -300,6 +316,14 @@ def _reason(rule: Rule, given: Reason | None) -> Reason | None:
     if given not in rule.reasons:
         raise SittingStateForbids(rule.state.value, Sentence.of("This is no reason to end it now."))
     return given
+
+
+def is_done(facts: Facts, act: Act) -> bool:
+    """Whether a candidate's act has led here before: who got no answer orders it once more, and nothing happens twice.
+
+    Not so the test password, which works once, and the first word of a cancellation, which is another one each time.
+    """
+    return (act, facts.state) in LED_TO and LED_TO[act, facts.state](facts)
 
 
 def possible(facts: Facts, now: datetime) -> list[Act]:

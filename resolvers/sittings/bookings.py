@@ -7,11 +7,13 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
+from engine.limits import Rate
 from errors import (
     AlreadyBooked,
     InvalidInput,
     NotLoggedIn,
     Problem,
+    TooManyTries,
 )
 from models.base import new_id
 from models.sittings.appointments import Turning, check_bookable, moment
@@ -29,6 +31,7 @@ from resolvers.sittings.moves import Told, held_of, move
 
 SCALE_AT_HOME = "IBT120"  # exams in sections are those that can be taken at home
 APART = timedelta(hours=4)  # a sitting takes about three
+CHECKS_AN_HOUR = Rate("system checks of a sitting", most=20, window=timedelta(hours=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +137,13 @@ async def _insert(viewer: Viewer, appointment: Appointment, at: datetime, sectio
 async def record_system_check(viewer: Viewer, sitting_id: UUID, passed: Sequence[Part]) -> Row:
     """Note a system check: what is not among the parts that passed has failed (H1).
 
-    Raises NotLoggedIn, NotAllowed, SittingNotFound or SittingStateForbids.
+    Raises NotLoggedIn, NotAllowed, SittingNotFound, SittingStateForbids or TooManyTries.
     """
     failed = [part.value for part in Part if part not in passed]
     async with database.transaction():
         sitting = await held_of(viewer, Kind.CANDIDATE, sitting_id)
+        if not await CHECKS_AN_HOUR.count(str(sitting_id), viewer.at):
+            raise TooManyTries(CHECKS_AN_HOUR.ends_at(viewer.at))
         act = Act.FAIL_CHECK if failed else Act.PASS_CHECK
         await move(sitting, act, Told(detail=" ".join(failed) or None))
         await SystemCheck.create(sitting_id=sitting_id, checked_at=viewer.at, failed=failed)

@@ -1,11 +1,13 @@
 """Chat between a candidate and their proctor: unread ones are signalled, and waiting is measured and shown (H4)."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from errors import NotAllowed, NotLoggedIn
+from engine.limits import Rate
+from errors import InvalidInput, NotAllowed, NotLoggedIn, Problem, TooManyTries
 from models.base import new_id
 from models.sittings.proctoring import Message
 from models.sittings.sitting import Happening
@@ -14,29 +16,45 @@ from resolvers.sittings import moves, parts
 from resolvers.sittings.moves import Held, held_of
 from resolvers.sittings.proctoring import checked
 
+MESSAGES_A_MINUTE = Rate("messages of a sitting", most=20, window=timedelta(minutes=1))  # of each side
+MOST_MESSAGES = 300  # of each side, in the whole sitting: it is read as one list
+
 
 async def send(viewer: Viewer, sitting_id: UUID, text: str) -> UUID:
     """Write to the other side; a proctor's message answers all that the candidate has written before.
 
-    Raises NotLoggedIn, NotAllowed, SittingNotFound, SittingStateForbids or InvalidInput.
+    Raises NotLoggedIn, NotAllowed, SittingNotFound, SittingStateForbids, InvalidInput or TooManyTries.
     """
     text = checked(text, "text")
     message_id = new_id()
     async with database.transaction():
         sitting = await _partaken(viewer, sitting_id)
-        await database.rows(
-            """INSERT INTO sitting_message (id, sitting_id, proctor_id, text, sent_at)
-               VALUES (:id, :sitting_id, :proctor_id, :text, :now)""",
-            id=message_id,
-            sitting_id=sitting_id,
-            proctor_id=viewer.id if viewer.kind is Kind.PROCTOR else None,
-            text=text,
-            now=viewer.at,
-        )
+        if not await MESSAGES_A_MINUTE.count(f"{sitting_id}:{viewer.kind.value}", viewer.at):
+            raise TooManyTries(MESSAGES_A_MINUTE.ends_at(viewer.at))
+        await _write(message_id, sitting_id, viewer, text)
         if viewer.kind is Kind.PROCTOR:
             await _answer(sitting_id, viewer)
         await moves.tell(sitting_id, Happening.MESSAGE_SENT, sitting.facts, viewer, str(message_id))
     return message_id
+
+
+async def _write(message_id: UUID, sitting_id: UUID, viewer: Viewer, text: str) -> None:
+    """Raises InvalidInput where this side has written as much as a sitting holds."""
+    written = await database.rows(
+        """INSERT INTO sitting_message (id, sitting_id, proctor_id, text, sent_at)
+           SELECT :id, :sitting_id, :proctor_id, :text, :now
+           WHERE (SELECT count(*) FROM sitting_message
+                  WHERE sitting_id = :sitting_id AND (proctor_id IS NULL) = :is_candidate) < :most RETURNING id""",
+        id=message_id,
+        sitting_id=sitting_id,
+        proctor_id=viewer.id if viewer.kind is Kind.PROCTOR else None,
+        is_candidate=viewer.kind is Kind.CANDIDATE,
+        text=text,
+        now=viewer.at,
+        most=MOST_MESSAGES,
+    )
+    if not written:
+        raise InvalidInput([Problem("text", "You have written as many messages as a sitting can hold.")])
 
 
 async def _answer(sitting_id: UUID, viewer: Viewer) -> None:

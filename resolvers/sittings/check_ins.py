@@ -13,6 +13,7 @@ from errors import NameDiffers, SittingStateForbids, StepNotNext, TooManyTries, 
 from models.base import new_id
 from models.sittings.check_in import Step, is_same_name, letters, nearest, next_step
 from models.sittings.states import Act
+from models.sittings.table import is_done
 from models.viewer import Kind, Viewer
 from resolvers.sittings.moves import Held, Told, held_of, move
 
@@ -45,7 +46,8 @@ async def start(viewer: Viewer, sitting_id: UUID) -> None:
     """
     async with database.transaction():
         sitting = await held_of(viewer, Kind.CANDIDATE, sitting_id)
-        await move(sitting, Act.START_CHECK_IN, Told(sets={"check_in_started_at": viewer.at}))
+        if not is_done(sitting.facts, Act.START_CHECK_IN):
+            await move(sitting, Act.START_CHECK_IN, Told(sets={"check_in_started_at": viewer.at}))
 
 
 async def confirm_step(viewer: Viewer, sitting_id: UUID, step: Step, name_on_document: str = "") -> Confirmed:

@@ -16,6 +16,7 @@ from models.id_numbers import new_id_number, new_secret_number
 from models.result import Outcome
 from models.scores import score_problem
 from models.sittings.states import Act, SittingState
+from models.sittings.table import is_done
 from models.statement_numbers import STATEMENT, new_number
 from models.viewer import Kind, Viewer
 from resolvers import entering, loading
@@ -72,12 +73,14 @@ async def unofficial(viewer: Viewer, sitting_id: UUID) -> dict[str, int]:
 
 
 async def report(viewer: Viewer, sitting_id: UUID) -> UUID:
-    """Report the scores: an entry and a result are made, which is held until the official scores are recorded.
+    """Report the scores: an entry and a result are made, which is held until the official scores are recorded; once.
 
     Raises NotLoggedIn, NotAllowed, SittingNotFound or SittingStateForbids.
     """
     async with database.transaction():
         sitting = await held_of(viewer, Kind.CANDIDATE, sitting_id)
+        if is_done(sitting.facts, Act.REPORT):
+            return UUID(str(sitting.row["entry_id"]))
         if sitting.facts.state is not SittingState.FINISHED:
             raise SittingStateForbids(sitting.facts.state.value)
         entry_id = await _enter(sitting)
@@ -186,10 +189,15 @@ async def cancel(viewer: Viewer, sitting_id: UUID, confirmation: str | None = No
             done = await move(sitting, Act.ASK_TO_CANCEL)
             return CancelAsked(_confirming(sitting_id, done.cancel_asked_at))
         asked_at = sitting.facts.cancel_asked_at
-        if asked_at is not None and not compare_digest(confirmation, _confirming(sitting_id, asked_at)):
+        if asked_at is not None and not _confirms(confirmation, _confirming(sitting_id, asked_at)):
             raise InvalidInput([Problem("confirmation", "This does not confirm it: ask to cancel once more.")])
-        await move(sitting, Act.CANCEL)
+        if not is_done(sitting.facts, Act.CANCEL):
+            await move(sitting, Act.CANCEL)
         return None
+
+
+def _confirms(given: str, expected: str) -> bool:
+    return compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())
 
 
 def _confirming(sitting_id: UUID, asked_at: datetime | None) -> str:
@@ -203,4 +211,6 @@ async def undo(viewer: Viewer, sitting_id: UUID) -> None:
     Raises NotLoggedIn, NotAllowed, SittingNotFound or SittingStateForbids.
     """
     async with database.transaction():
-        await move(await held_of(viewer, Kind.CANDIDATE, sitting_id), Act.UNDO)
+        sitting = await held_of(viewer, Kind.CANDIDATE, sitting_id)
+        if not is_done(sitting.facts, Act.UNDO):
+            await move(sitting, Act.UNDO)

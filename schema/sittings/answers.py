@@ -61,6 +61,18 @@ NameRecipientsPayload = Annotated[
 ]
 
 
+RecordSystemCheckPayload = Annotated[
+    SittingChanged | NotLoggedIn | NotAllowed | SittingNotFound | SittingStateForbids | TooManyTries,
+    strawberry.union("RecordSystemCheckPayload", description="The sitting, or why nothing was noted."),
+]
+
+
+SendMessagePayload = Annotated[
+    SittingChanged | NotLoggedIn | NotAllowed | SittingNotFound | SittingStateForbids | InvalidInput | TooManyTries,
+    strawberry.union("SendMessagePayload", description="The sitting, or why nothing was sent."),
+]
+
+
 EnterTestPayload = Annotated[
     SittingChanged
     | NotLoggedIn

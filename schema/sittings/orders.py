@@ -19,7 +19,9 @@ from schema.sittings.answers import (
     CancelScoresPayload,
     EnterTestPayload,
     NameRecipientsPayload,
+    RecordSystemCheckPayload,
     ScoresCancelled,
+    SendMessagePayload,
     SittingBooked,
     SittingPayload,
     SittingTextPayload,
@@ -75,7 +77,7 @@ class SittingMutation:
         return await changed(info, key)
 
     @strawberry.mutation(description="Note what came of a system check, which must pass before check-in.")
-    async def record_system_check(self, info: Info, input: Input[RecordSystemCheckInput]) -> SittingPayload:
+    async def record_system_check(self, info: Info, input: Input[RecordSystemCheckInput]) -> RecordSystemCheckPayload:
         key = sitting_key(input.sitting_id)
         await bookings.record_system_check(info.context.viewer, key, [Part(part.value) for part in input.passed])
         return await changed(info, key)
@@ -86,8 +88,10 @@ class SittingMutation:
         await check_ins.enter_test(info.context.viewer, key, input.test_id, input.password)
         return await changed(info, key)
 
-    @strawberry.mutation(description="Write to the other side, as candidate or proctor.")
-    async def send_message(self, info: Info, input: Input[SittingTextInput]) -> SittingTextPayload:
+    @strawberry.mutation(
+        description="Write to the other side, as candidate or proctor: at most 20 messages a minute, and 300 in all."
+    )
+    async def send_message(self, info: Info, input: Input[SittingTextInput]) -> SendMessagePayload:
         key = sitting_key(input.sitting_id)
         await chat.send(info.context.viewer, key, input.text)
         return await changed(info, key)

@@ -1,5 +1,6 @@
 """What proctors order about sittings (H3-H7)."""
 
+from datetime import datetime
 from enum import Enum
 from typing import Annotated
 from uuid import uuid4
@@ -8,7 +9,7 @@ import strawberry
 
 from models.sittings.check_in import Step
 from models.sittings.reasons import Reason
-from resolvers.sittings import check_ins, proctoring, running
+from resolvers.sittings import check_ins, proctoring, recordings, running
 from schema.arguments import Input
 from schema.context import Info
 from schema.ids import global_id, key_of
@@ -114,6 +115,23 @@ HandOverSittingPayload = Annotated[
 ]
 
 
+@strawberry.input(description="A recording, as it is called in the store.")
+class NameRecordingInput(SittingInput):
+    reference: str = strawberry.field(description="Such as `recording/2f0c9a.webm`.")
+
+
+@strawberry.type(description="The recording is named; it is deleted in time.")
+class RecordingNamed:
+    sitting: Sitting = strawberry.field(description="The sitting as it stands now.")
+    delete_at: datetime = strawberry.field(description="When the recording is deleted, UTC.")
+
+
+NameRecordingPayload = Annotated[
+    RecordingNamed | NotLoggedIn | NotAllowed | SittingNotFound | InvalidInput,
+    strawberry.union("NameRecordingPayload", description="Until when it is kept, or why it was not named."),
+]
+
+
 @strawberry.type(description="A proctor who is connected.")
 class Proctor:
     id: strawberry.ID = strawberry.field(description="For `handOverSitting`.")
@@ -157,6 +175,15 @@ class ProctoringMutation:
         return TestReleased(
             sitting=await sitting_of(info, key), test_id=released.test_id, test_password=released.password
         )
+
+    @strawberry.mutation(
+        description="Say what a recording of a sitting is called in the store, as its proctor or the board; it is kept "
+        "for 90 days."
+    )
+    async def name_recording(self, info: Info, input: Input[NameRecordingInput]) -> NameRecordingPayload:
+        key = sitting_key(input.sitting_id)
+        delete_at = await recordings.name(info.context.viewer, key, input.reference)
+        return RecordingNamed(sitting=await sitting_of(info, key), delete_at=delete_at)
 
     @strawberry.mutation(description="Let a candidate whose connection is back go on, as the proctor.")
     async def resume_sitting(self, info: Info, input: Input[SittingInput]) -> SittingPayload:
