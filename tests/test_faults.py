@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,13 @@ from models.consent import CONSENT_VERSION
 from models.institution import Institution
 from models.verifier import VerifierUser
 from resolvers import letters
+from resolvers.sittings import running
 from tests.client import Client
+from tests.conftest import ControlledClock
 from tests.dashboards import KINDS, dashboard, live_cursor, socket
+from tests.followers import Follower
 from tests.served import Served, until
+from tests.sitting_world import Home
 from tests.world import World, gid
 
 SENT = "... on ResultSent { wasAlreadySent share { id } }"
@@ -511,3 +517,72 @@ def test_database_that_cannot_be_reached_at_the_start_is_told_in_one_sentence(tm
     assert served.ended() == 1
     assert served.stderr.endswith("\nThe database cannot be reached: see DATABASE_URL.\n")
     assert "Traceback" not in served.stderr
+
+
+# ---- sittings
+
+
+@dataclass(slots=True)
+class Live:
+    """A candidate in the middle of the test, the proctor, and what both are told."""
+
+    home: Home
+    candidate: Follower
+    proctor: Follower
+
+    @asynccontextmanager
+    async def at(self, served: Served) -> AsyncIterator[None]:
+        """Both are connected inside the block."""
+        async with self.candidate.at(served), self.proctor.at(served):
+            opened_at = system_clock()
+            await until(lambda: self.is_seen_after(opened_at - FRESH))
+            yield
+
+    async def is_seen_after(self, moment: datetime) -> bool:
+        """Whether both were heard later than that, as the database knows it."""
+        row = await self.home.row()
+        return bool(row["seen_at"] > moment and row["proctor_seen_at"] > moment)
+
+
+FRESH = timedelta(seconds=1)
+TOLD = ["BOOKED", "SYSTEM_CHECK_PASSED", "CHECK_IN_STARTED", "TAKEN", *["STEP_CONFIRMED"] * 7, "TEST_ENTERED"]
+
+
+@pytest.fixture
+async def live(served: Served, open_database: None) -> Live:
+    clock = ControlledClock()
+    home = await Home.booked(World(clock), clock)
+    clock.now = system_clock()
+    await database.rows("UPDATE sitting SET appointment_at = :now", now=clock.now)
+    await home.begun()
+    tokens = [await home.world.token(one) for one in (home.candidate, home.staff)]
+    return Live(home, *[Follower(home.id, token) for token in tokens])
+
+
+async def test_sittings_outlive_their_database_and_the_process_and_go_on_once_they_are_resumed(
+    live: Live, served: Served, postgres: Postgres
+) -> None:
+    """H5, H10: connections stay over the one, and both sides come back to the other and are told all, once."""
+    home = live.home
+    async with live.at(served):
+        await asyncio.to_thread(postgres.stop, "immediate")
+        await asyncio.to_thread(postgres.start)
+        await until(lambda: served.readiness() == 200)
+        await until(partial(live.is_seen_after, system_clock()))
+        served.kill()
+    away = "20 seconds"  # so long, as it seems
+    await database.rows(f"UPDATE sitting SET seen_at = seen_at - interval '{away}'")
+    await database.rows(f"UPDATE proctor_presence SET seen_at = seen_at - interval '{away}'")
+    home.clock.now = system_clock()
+    assert await home.stands() == "INTERRUPTED"
+    served.start().ready()
+    times_back = live.candidate.kinds.count("CONNECTION_BACK")  # of a machine so slow that the restart took too long
+    async with live.at(served):
+        await until(lambda: live.candidate.kinds.count("CONNECTION_BACK") > times_back)
+        home.clock.now = system_clock()
+        await running.resume(home.proctor, home.id)
+        await until(lambda: live.candidate.kinds[-1:] == live.proctor.kinds[-1:] == ["RESUMED"])
+    assert live.candidate.kinds == live.proctor.kinds
+    assert sorted(live.candidate.kinds) == sorted(await home.told())
+    assert live.candidate.kinds[: len(TOLD)] == TOLD
+    assert live.candidate.kinds[-2:] == ["CONNECTION_BACK", "RESUMED"]
