@@ -8,6 +8,7 @@ import strawberry
 from engine.database import Row
 from models.viewer import Kind
 from resolvers import applications, exam_sessions, held_jobs, join_requests, parked_mail, releases
+from resolvers.sittings import answer_times
 from schema.application import AccountApplicationConnection
 from schema.context import Info
 from schema.costs import COUNT, PAGE, list_of
@@ -16,6 +17,7 @@ from schema.join_request import JoinRequestConnection
 from schema.letter import ParkedMailConnection, ParkedMailState
 from schema.pages import After, First, due_place, place, session_place
 from schema.release import Release
+from schema.sittings.answer_times import AnswerTimes
 
 State = Annotated[ParkedMailState | None, strawberry.argument(description="Only parked or only refused ones.")]
 LetterKind = Annotated[str | None, strawberry.argument(description="Only this kind, such as `password_reset`.")]
@@ -79,6 +81,15 @@ class Staff:
         if not viewer.is_board:
             return None
         return JoinRequestConnection.of(await join_requests.page(viewer, place(first, after)))
+
+    @strawberry.field(
+        description="How long candidates at home waited for their proctors' answers in the last seven days; null for "
+        "all but the board's staff.",
+        directives=[COUNT],
+    )
+    async def answer_times(self, info: Info) -> AnswerTimes | None:
+        row = await answer_times.of_last_days(info.context.viewer)
+        return None if row is None else AnswerTimes.of(row)
 
     @strawberry.field(
         description="Jobs that are held, by name; null for all but the board's staff.", directives=[list_of(10), COUNT]

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from engine import database, keys
 from engine.database import Row
+from models.sittings.answering import SOON
 from models.sittings.sitting import Sitting, facts_of
-from models.sittings.states import ENDS, Act, actors
+from models.sittings.states import ENDS, LIVE, Act, SittingState, actors
 from models.sittings.table import Facts, standing
 from models.viewer import Kind, Viewer
 from resolvers.sittings import moves, parts
@@ -20,6 +21,12 @@ SITTING = f"""SELECT sitting.*, exam.title AS qualification, candidate.given_nam
                      (SELECT id FROM result WHERE result.entry_id = sitting.entry_id) AS result_id
               FROM sitting JOIN exam ON exam.code = sitting.exam_id
               JOIN candidate ON candidate.id = sitting.candidate_id"""
+
+LIVE_STATES = ", ".join(f"'{state.value}'" for state in SittingState if state in LIVE)
+FOR_PROCTORS = f"""ORDER BY (
+    SELECT min(sent_at) FROM sitting_message WHERE sitting_id = sitting.id AND sitting.state IN ({LIVE_STATES})
+    AND sitting_message.proctor_id IS NULL AND answered_at IS NULL AND sent_at < :long_ago),
+    sitting.proctor_id IS DISTINCT FROM :proctor_id::uuid, sitting.appointment_at, sitting.id"""
 
 
 async def by_ids(viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, Row]:
@@ -64,19 +71,16 @@ async def timeline(viewer: Viewer, sitting_id: UUID) -> list[Row]:
 async def of_viewer(viewer: Viewer) -> list[Row]:
     """A candidate's sittings, newest appointment first; a proctor's own and those that wait, first appointment first.
 
-    A proctor is not shown whose sittings are over.
+    A proctor is not shown whose sittings are over, and first of all who has waited for an answer for more than 30
+    seconds, the longest first (H4).
     """
     visible = Sitting.visible_to(viewer)
-    is_proctor = viewer.kind is Kind.PROCTOR
-    order = "sitting.proctor_id IS NULL, sitting.appointment_at, sitting.id"
-    found = await database.rows(
-        f"""{SITTING} WHERE {visible} AND (NOT :is_proctor OR sitting.state <> ALL(:ends))
-            ORDER BY {order if is_proctor else "sitting.appointment_at DESC, sitting.id DESC"}
-            LIMIT {MOST_SHOWN}""",
-        is_proctor=is_proctor,
-        ends=[state.value for state in ENDS],
-        **visible.named,
-    )
+    chosen, named = "ORDER BY sitting.appointment_at DESC, sitting.id DESC", visible.named
+    if viewer.kind is Kind.PROCTOR:
+        chosen = f"AND sitting.state <> ALL(:ends) {FOR_PROCTORS}"
+        ends = [state.value for state in ENDS]
+        named = {**visible.named, "ends": ends, "proctor_id": viewer.id, "long_ago": viewer.at - SOON}
+    found = await database.rows(f"{SITTING} WHERE {visible} {chosen} LIMIT {MOST_SHOWN}", **named)
     for row in found:
         viewer.saw(row["candidate_id"])
     return found

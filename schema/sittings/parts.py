@@ -7,12 +7,15 @@ import strawberry
 
 from engine.database import Row
 from engine.languages import told
+from models.sittings.answering import wait_at
 from models.sittings.reasons import WORDS
+from models.sittings.states import LIVE
 from models.sittings.table import BREAK, Facts, nobody_watches
 from models.viewer import Kind, Viewer
 from resolvers.sittings import views
 from schema.exam import Skill
 from schema.ids import global_id
+from schema.sittings.answer_times import AnswerWait
 from schema.sittings.states import SittingAct
 
 
@@ -127,19 +130,23 @@ def message_id(key: object) -> strawberry.ID:
 class SittingChat:
     unread: int = strawberry.field(description="Messages that the viewer's side has not read.")
     waiting_since: datetime | None = strawberry.field(
-        description="Since when the candidate waits for an answer, UTC; null: nothing is unanswered."
+        description="Since when the candidate waits for an answer, UTC; null: nothing is unanswered, or it is over."
     )
+    wait: AnswerWait | None = strawberry.field(description="How long that is by now; null: nobody waits.")
     longest_seconds: float | None = strawberry.field(description="The longest wait for an answer so far.")
     mean_seconds: float | None = strawberry.field(description="The mean wait for an answer so far.")
 
     @classmethod
-    def of(cls, row: Row | None) -> "SittingChat":
+    def of(cls, row: Row | None, facts: Facts, now: datetime) -> "SittingChat":
         """The chat of a row of `chat.waits`; None where nobody has written."""
         if row is None:
-            return cls(unread=0, waiting_since=None, longest_seconds=None, mean_seconds=None)
+            return cls(unread=0, waiting_since=None, wait=None, longest_seconds=None, mean_seconds=None)
+        since = row["waiting_since"] if facts.state in LIVE else None
+        wait = wait_at(since, now)
         return cls(
             unread=row["unread"],
-            waiting_since=row["waiting_since"],
+            waiting_since=since,
+            wait=wait and AnswerWait(wait.value),
             longest_seconds=row["longest_seconds"],
             mean_seconds=row["mean_seconds"],
         )

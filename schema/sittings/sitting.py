@@ -152,7 +152,8 @@ class Sitting(Node):
 
     @strawberry.field(description="What is unread and unanswered.")
     async def chat(self, info: Info) -> SittingChat:
-        return SittingChat.of(await info.context.loaders.chat_of.load(self.row["id"]))
+        row = await info.context.loaders.chat_of.load(self.row["id"])
+        return SittingChat.of(row, self.facts, info.context.viewer.at)
 
     @strawberry.field(
         description="What proctors noted, for them and the board's staff; empty for the candidate.",
@@ -251,7 +252,8 @@ class SittingQuery:
 
     @strawberry.field(
         description="The candidate's own sittings, newest appointment first; for proctors those that they watch and, "
-        "after them, those that wait, first appointment first. Empty for everybody else."
+        "after them, those that wait, first appointment first, but before all others those whose candidate has waited "
+        "more than 30 seconds for an answer, longest first. Empty for everybody else."
     )
     async def sittings(self, info: Info) -> list[Sitting]:
         viewer = info.context.viewer
