@@ -1,10 +1,18 @@
-"""Countries, and the time zone of those that have just one."""
+"""Time zones; countries, and the zone of those that have just one."""
 
 from collections import defaultdict
 from functools import cache
 from importlib.resources import files
+from zoneinfo import available_timezones
 
 UNKNOWN = "UTC"
+NO_PLACES = {"localtime", "Factory"}  # where this machine stands, and where nobody has said
+
+
+@cache
+def places() -> frozenset[str]:
+    """Every zone that people live by; looked for once, as it takes milliseconds."""
+    return frozenset(available_timezones() - NO_PLACES)
 
 
 @cache

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from uuid import UUID
-from zoneinfo import available_timezones
 
 import structlog
 
 from engine import database
 from engine.database import Row
 from errors import InstitutionNotFound, InvalidInput, Problem
+from models import timezones
 from models.institution import Institution, InstitutionKind, InstitutionName, InstitutionStatus
 from models.institution_form import Details, one_line, text_problems
 from models.viewer import Viewer
@@ -76,7 +76,7 @@ def _write(institution: Institution, wishes: Wishes) -> Details:
 
 async def _check(institution: Institution, details: Details, aliases: list[str]) -> None:
     problems = details.problems()
-    if institution.timezone not in available_timezones():
+    if institution.timezone not in timezones.places():
         problems.append(Problem("timezone", "The time zone must be an IANA name, such as Asia/Tokyo."))
     if len(aliases) > MOST_ALIASES:
         problems.append(Problem("aliases", f"An institution has at most {MOST_ALIASES} aliases."))

@@ -57,6 +57,19 @@ def test_a_zone_that_there_is_not_and_a_time_with_an_offset_are_refused() -> Non
     assert [path for path, _ in faults(NOW, "Asia/Tokyo")] == ["startsAt"]
 
 
+@pytest.mark.parametrize("timezone", ["localtime", "posixrules", "Factory", "posix/Asia/Tokyo", "/etc/localtime", ""])
+def test_a_name_that_is_no_place_is_no_time_zone(timezone: str) -> None:
+    """H1: not where the service stands, either."""
+    assert [path for path, _ in faults(datetime(2027, 1, 1), timezone)] == ["timezone"]  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("timezone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("local", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_the_ends_of_time_are_refused_wherever_it_is(local: str, timezone: str) -> None:
+    """H1"""
+    assert [path for path, _ in faults(datetime.fromisoformat(local), timezone)] == ["startsAt"]
+
+
 @pytest.mark.parametrize("ahead", [timedelta(0), -timedelta(microseconds=1), LONGEST_AHEAD + timedelta(microseconds=1)])
 def test_an_appointment_that_is_over_or_too_far_ahead_is_refused(ahead: timedelta) -> None:
     with pytest.raises(InvalidInput):

@@ -1,12 +1,15 @@
 """Appointments: what a clock on the wall says in a time zone, as a moment (H1), summer time included."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from enum import Enum
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from errors import InvalidInput, Problem, Sentence
+from models import timezones
 
 LONGEST_AHEAD = timedelta(days=180)
+PAST = Problem("startsAt", "The appointment must lie in the future.")
+TOO_FAR = Problem("startsAt", "The appointment may lie at most 180 days ahead.")
 
 
 class Turning(Enum):
@@ -22,10 +25,12 @@ def moment(local: datetime, timezone: str, turning: Turning | None = None) -> da
     A time that clocks leave out, or show twice unless it is said which is meant, is refused and made clear. Raises
     InvalidInput.
     """
-    if timezone not in available_timezones():
+    if timezone not in timezones.places():
         raise InvalidInput([Problem("timezone", "There is no such time zone: give one such as Asia/Tokyo.")])
     if local.tzinfo is not None:
         raise InvalidInput([Problem("startsAt", "Give the local time of your appointment, without an offset.")])
+    if local.year in (MINYEAR, MAXYEAR):  # elsewhere it may be another year, and there is none
+        raise InvalidInput([PAST if local.year == MINYEAR else TOO_FAR])
     zone = ZoneInfo(timezone)
     first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first == second:
@@ -50,6 +55,6 @@ def _twice(first: datetime, second: datetime) -> str:
 def check_bookable(appointment_at: datetime, now: datetime) -> None:
     """Raises InvalidInput unless it lies ahead, and not too far."""
     if appointment_at <= now:
-        raise InvalidInput([Problem("startsAt", "The appointment must lie in the future.")])
+        raise InvalidInput([PAST])
     if appointment_at > now + LONGEST_AHEAD:
-        raise InvalidInput([Problem("startsAt", "The appointment may lie at most 180 days ahead.")])
+        raise InvalidInput([TOO_FAR])
