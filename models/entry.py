@@ -12,6 +12,7 @@ from models.exam import Exam
 from models.viewer import Kind, Viewer, Visible, visible
 
 ID_NUMBER = re.compile(r"[A-Z]{3}[0-9]{6}")
+HOME = "HOME"  # the number of the centre that stands for candidates' homes
 SECRET_NUMBER = re.compile(r"[0-9]{4}")
 
 

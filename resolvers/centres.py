@@ -5,7 +5,7 @@ import re
 from engine import database
 from engine.database import Row
 from errors import InvalidInput, Problem
-from models.entry import Centre
+from models.entry import HOME, Centre
 from models.sandbox import CENTRE_LETTERS
 from resolvers.rows import CENTRE_NUMBER
 
@@ -21,6 +21,8 @@ async def add(centre: Centre) -> None:
         problems.append(Problem("number", "A centre number has up to 10 digits and capital letters."))
     if centre.number.startswith(CENTRE_LETTERS):
         problems.append(Problem("number", f"Numbers with {CENTRE_LETTERS} are of invented centres."))
+    if centre.number == HOME:
+        problems.append(Problem("number", "This number is that of candidates' homes."))
     if not COUNTRY.fullmatch(centre.country):
         problems.append(Problem("country", "A country is two capital letters, such as JP."))
     if await Centre.exists(number=centre.number):

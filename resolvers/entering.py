@@ -18,7 +18,7 @@ from errors import EntryClaimed, EntryNotFound
 from models import person_names
 from models.base import new_id
 from models.candidate import Candidate
-from models.entry import Entry, sealed_secret
+from models.entry import HOME, Entry, sealed_secret
 from models.id_numbers import new_id_number, new_secret_number
 from models.sandbox import CENTRE_LETTERS
 from models.trail import TrailAct
@@ -121,9 +121,14 @@ class Checks:
 
     @classmethod
     async def of(cls, viewer: Viewer) -> "Checks":
-        """The exams, and the centres that the viewer enters candidates for: all for the board, else their own."""
+        """The exams, and the centres that the viewer enters candidates for: all for the board, else their own.
+
+        Sittings at home enter themselves, once they are reported (H8).
+        """
         centres = await database.rows(
-            "SELECT id, number FROM centre WHERE :is_board AND NOT starts_with(number, :invented) OR id = :centre_id",
+            """SELECT id, number FROM centre WHERE number <> :home
+               AND (:is_board AND NOT starts_with(number, :invented) OR id = :centre_id)""",
+            home=HOME,
             invented=CENTRE_LETTERS,
             is_board=viewer.is_board,
             centre_id=viewer.centre_id,

@@ -9,7 +9,7 @@ from engine import database, hashing
 from engine.database import Row
 from engine.limits import forget
 from errors import InvalidInput, Problem
-from models.entry import Centre
+from models.entry import HOME, Centre
 from models.totp import StaffTotp, code_at, otpauth
 from models.verifier import StaffRole, StaffUser
 from models.viewer import Kind
@@ -34,7 +34,7 @@ async def add(name: str, email: str, role: StaffRole, centre_number: str | None,
     """A new account, of the board or of a centre. Raises InvalidInput."""
     email = email.strip()
     problems = email_problems(email, email)
-    centre = await Centre.get_or_none(number=centre_number) if centre_number else None
+    centre = await Centre.get_or_none(number=centre_number) if centre_number and centre_number != HOME else None
     if not name.strip():
         problems.append(Problem("name", "The name is missing."))
     if role is StaffRole.CENTRE and centre is None:

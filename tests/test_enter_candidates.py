@@ -21,12 +21,14 @@ from pypdf import PdfReader
 import cli
 from commands import enter as enter_command
 from engine import database
+from errors import InvalidInput
 from models.candidate import Candidate
-from models.entry import ID_NUMBER, SECRET_NUMBER, Centre, Entry, sealed_secret
+from models.entry import HOME, ID_NUMBER, SECRET_NUMBER, Centre, Entry, sealed_secret
 from models.id_numbers import LETTERS, UNWANTED, new_id_number
 from models.result import Result
 from models.trail import TrailAct
-from resolvers import entering
+from models.verifier import StaffRole
+from resolvers import centres, entering, staff
 from settings import Settings
 from tests.client import Client
 from tests.rows import (
@@ -163,6 +165,17 @@ def test_id_numbers_say_nothing_and_can_be_read_aloud() -> None:
     assert set(digits) == set("0123456789")
     assert max(digits.values()) < 1.2 * min(digits.values())
     assert all(len(word) == 3 and set(word) <= set(LETTERS) for word in UNWANTED)
+
+
+async def test_nobody_is_entered_through_homes_and_no_centre_or_staff_has_their_number(there: World) -> None:
+    """H8: sittings at home enter themselves, and what comes of them is no centre's."""
+    with pytest.raises(InvalidInput):
+        await centres.add(Centre(number=HOME, name="Home", city="Yokohama", country="JP"))
+    await Centre.create(number=HOME, name="At home", city="At home", country="XX")
+    became = await enter(there, [candidate_row(1, centre=HOME)])
+    assert [column for _, column, _ in became.faults] == ["centre"]
+    with pytest.raises(InvalidInput):
+        await staff.add("Somebody", "somebody@home.example", StaffRole.CENTRE, HOME, there.clock())
 
 
 async def test_a_centre_enters_its_own_candidates_and_nobody_elses(there: World) -> None:

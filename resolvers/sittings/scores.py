@@ -11,7 +11,7 @@ from engine import database, keys
 from engine.database import Row
 from errors import InvalidInput, NotAllowed, Problem, SittingStateForbids
 from models.base import new_id
-from models.entry import Centre, sealed_secret
+from models.entry import HOME, Centre, sealed_secret
 from models.id_numbers import new_id_number, new_secret_number
 from models.result import Outcome
 from models.scores import score_problem
@@ -23,7 +23,6 @@ from resolvers import entering, loading
 from resolvers.sittings import parts
 from resolvers.sittings.moves import Held, Told, held, held_of, move
 
-HOME = "HOME"  # the number of the centre through which sittings are entered
 UNOFFICIAL = ("READING", "LISTENING")
 LOWEST, HIGHEST = 0, 30
 NUMBER_IS_TAKEN = "SELECT 1 FROM entry WHERE id_number = :number"
