@@ -55,9 +55,9 @@ async def close(viewer: Viewer, password: str, is_confirmed: bool) -> Closed:
             return Closed(account["closed_at"], 0)
         if account["password_hash"] != proved["password_hash"]:
             raise WrongPassword
+        await sittings.cancel_open(viewer)  # first: one that is reported meanwhile has its photo and result by then
         withdrawn = await _withdraw(candidate_id, viewer.at)
         await _erase(candidate_id, viewer.at)
-        await sittings.cancel_open(viewer)
         await letters.write("account_closed", letters.Receiver(account["email"], account["language"]), {}, viewer.at)
         await trail.note(viewer, TrailAct.CHANGED, [About(candidate_id)])
     return Closed(viewer.at, withdrawn)

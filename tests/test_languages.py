@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("models", "resolvers", "schema")
 # What only staff fill in or are told: they work in English.
 FOR_STAFF = {"centres", "staff", "parked_mail", "corrections", "releases", "entering", "loading", "rows", "photos"}
-FOR_STAFF |= {"recordings"}
+FOR_STAFF |= {"official_scores", "recordings"}
 FOR_STAFF |= {"photo", "correction", "release", "columns", "one_time_codes", "exam_session"}
 OTHERS = [ROOT / "errors.py", ROOT / "engine" / "allowance.py"]  # that say something to clients
 JAPANESE = {"Accept-Language": "ja"}

@@ -221,6 +221,30 @@ async def test_wrong_test_passwords_lock_and_a_new_one_ends_the_old(home: Home) 
     assert await home.stands() == "IN_PROGRESS"
 
 
+async def test_only_the_candidate_can_use_up_the_tries_of_a_test_password_and_only_once_there_is_one(
+    home: Home,
+) -> None:
+    """H3"""
+    await home.taken()
+    other = home.world.viewer(Kind.CANDIDATE, (await home.world.candidate()).id)
+    for _ in range(6):
+        with pytest.raises(SittingStateForbids):
+            await check_ins.enter_test(home.viewer, home.id, "", "")
+    await home.confirm(*STEPS)
+    for _ in range(6):
+        with pytest.raises(SittingNotFound):
+            await check_ins.enter_test(other, home.id, home.released.test_id, home.released.password)
+    await check_ins.enter_test(home.viewer, home.id, home.released.test_id, home.released.password)
+    assert await home.stands() == "IN_PROGRESS"
+
+
+async def test_a_name_without_end_is_shown_as_far_as_a_person_reads(home: Home) -> None:
+    await home.taken()
+    with pytest.raises(NameDiffers) as refusal:
+        await check_ins.confirm_step(home.proctor, home.id, Step.DOCUMENT, "Aoi Tanaka" * 10_000)
+    assert len(refusal.value.letters) == check_ins.LONGEST_SHOWN
+
+
 # ---- the queue
 
 

@@ -149,7 +149,13 @@ async def _sees_share(home: Home, institution: Institution, shares: Any) -> None
 async def test_wrong_official_scores_are_refused_and_release_nothing(home: Home) -> None:
     """R2"""
     await scores.report(home.viewer, home.id)
-    for overall, skills in ((94, SCORES), (95, SCORES | {"READING": 31}), (95, {"READING": 25})):
+    others: list[dict[str, int]] = [
+        {"READING": 25},
+        {},
+        SCORES | {"candidateNumber": 2},
+        SCORES | {"statementNumber": 5},
+    ]
+    for overall, skills in ((94, SCORES), (95, SCORES | {"READING": 31}), *((95, other) for other in others)):
         with pytest.raises(InvalidInput):
             await official_scores.record(home.board, home.id, overall, skills)
     assert (await made(home))["released_at"] is None

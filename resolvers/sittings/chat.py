@@ -59,7 +59,7 @@ async def _write(message_id: UUID, sitting_id: UUID, viewer: Viewer, text: str) 
 
 async def _answer(sitting_id: UUID, viewer: Viewer) -> None:
     await database.rows(
-        """UPDATE sitting_message SET answered_at = :now, read_at = coalesce(read_at, :now)
+        """UPDATE sitting_message SET answered_at = greatest(:now, sent_at), read_at = coalesce(read_at, :now)
            WHERE sitting_id = :id AND proctor_id IS NULL AND answered_at IS NULL""",
         id=sitting_id,
         now=viewer.at,

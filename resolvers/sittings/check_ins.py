@@ -8,10 +8,11 @@ from uuid import UUID
 
 from engine import database, keys
 from engine.database import Row
-from engine.limits import Lock, take
-from errors import NameDiffers, SittingStateForbids, StepNotNext, TooManyTries, WrongTestPassword
+from engine.limits import Attempt, Lock, take
+from errors import NameDiffers, SittingNotFound, SittingStateForbids, StepNotNext, TooManyTries, WrongTestPassword
 from models.base import new_id
 from models.sittings.check_in import Step, is_same_name, letters, nearest, next_step
+from models.sittings.sitting import Sitting
 from models.sittings.states import Act
 from models.sittings.table import is_done
 from models.viewer import Kind, Viewer
@@ -20,6 +21,7 @@ from resolvers.sittings.moves import Held, Told, held_of, move
 SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"  # that nobody takes for others
 TEST_ID_SIGNS, PASSWORD_SIGNS = 10, 10
 TEST_PASSWORDS = Lock("test password", tries=5, length=timedelta(minutes=5))
+LONGEST_SHOWN = 200  # signs of a name that are shown letter by letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ async def _compare(sitting: Held, shown: str) -> None:
     """Raises NameDiffers, letter by letter, unless the name is one of the ways in which the account is spelled."""
     spelled = await _spelled(sitting.row)
     if not any(is_same_name(name, shown) for name in spelled):
+        shown = shown[:LONGEST_SHOWN]
         raise NameDiffers(letters(nearest(spelled, shown), shown))
 
 
@@ -140,16 +143,31 @@ async def enter_test(viewer: Viewer, sitting_id: UUID, test_id: str, password: s
     Raises NotLoggedIn, NotAllowed, SittingNotFound, SittingStateForbids, WrongTestPassword or TooManyTries.
     """
     viewer.must_be(Kind.CANDIDATE)
-    attempt = await take(TEST_PASSWORDS, str(sitting_id), viewer.at)  # stays counted whatever is raised below
-    if attempt.is_refused and attempt.locked_until:
-        raise TooManyTries(attempt.locked_until)
+    attempt = await _attempt(viewer, sitting_id)
     async with database.transaction():
         sitting = await held_of(viewer, Kind.CANDIDATE, sitting_id)
-        seal = sitting.row["test_password_seal"]
-        if seal is not None and not _fits(sitting, test_id, password):
+        is_released = sitting.row["test_password_seal"] is not None
+        if is_released and not (attempt and _fits(sitting, test_id, password)):
             raise WrongTestPassword
         await move(sitting, Act.ENTER_TEST)
-        await attempt.right()
+        if attempt:
+            await attempt.right()
+
+
+async def _attempt(viewer: Viewer, sitting_id: UUID) -> Attempt | None:
+    """This try, which stays counted unless it is right; None where there is nothing yet that could be guessed.
+
+    Raises SittingNotFound or TooManyTries.
+    """
+    sitting = await Sitting.visible_to(viewer).get_or_none(sitting_id)
+    if sitting is None:
+        raise SittingNotFound
+    if sitting.test_password_seal is None:
+        return None
+    attempt = await take(TEST_PASSWORDS, str(sitting_id), viewer.at)
+    if attempt.is_refused and attempt.locked_until:
+        raise TooManyTries(attempt.locked_until)
+    return attempt
 
 
 def _fits(sitting: Held, test_id: str, password: str) -> bool:

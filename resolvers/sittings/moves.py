@@ -4,7 +4,7 @@ What the clock has done by the moment of an act is written with the act; where n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -124,7 +124,9 @@ async def held_all(viewer: Viewer) -> list[Held]:
 
 
 def _held(viewer: Viewer, row: Row) -> Held:
+    """Whoever had to wait for the row acts after what was done meanwhile: no sitting goes back in time."""
     facts = facts_of(row)
+    viewer = replace(viewer, at=max(viewer.at, facts.since, facts.seen_at or facts.since))
     return Held(viewer, row, facts, standing(facts, viewer.at))
 
 
@@ -193,28 +195,36 @@ async def _set(sitting_id: UUID, columns: Mapping[str, Any]) -> None:
 # ---- the clock, where nobody acts
 
 
-DUE = f"""{HELD} WHERE (state IN ('BOOKED', 'SYSTEM_CHECKED')
-                        AND appointment_at < :now::timestamptz - interval '15 minutes')
-          OR (state = 'IN_PROGRESS' AND seen_at < :now::timestamptz - interval '15 seconds')
-          OR (state = 'ON_BREAK' AND break_started_at < :now::timestamptz - interval '10 minutes')
-          ORDER BY sitting.id LIMIT {DUE_AT_ONCE} FOR UPDATE OF sitting SKIP LOCKED"""
+# Each with an index of its own: what is over is never looked at again, however much of it there is.
+DUE = (
+    "state IN ('BOOKED', 'SYSTEM_CHECKED') AND appointment_at < :now::timestamptz - interval '15 minutes'"
+    " ORDER BY appointment_at",
+    "state = 'IN_PROGRESS' AND seen_at < :now::timestamptz - interval '15 seconds' ORDER BY seen_at",
+    "state = 'ON_BREAK' AND break_started_at < :now::timestamptz - interval '10 minutes' ORDER BY break_started_at",
+)
 
 
 async def settle(now: datetime) -> int:
     """Write down what the clock has ended or interrupted; tells of how many. Several workers share them."""
+    return sum([await _settle_all(due, now - GRACE) for due in DUE])
+
+
+async def _settle_all(due: str, now: datetime) -> int:
     count = 0
     while True:
-        batch = await _settle_some(now - GRACE)
+        batch = await _settle_some(due, now)
         count += batch
         if batch < DUE_AT_ONCE:
             return count
 
 
-async def _settle_some(now: datetime) -> int:
+async def _settle_some(due: str, now: datetime) -> int:
     worker = Viewer(Kind.WORKER, now)
     async with database.transaction():
-        due = [_held(worker, row) for row in await database.rows(DUE, now=now)]
-        for sitting in due:
+        found = await database.rows(
+            f"{HELD} WHERE {due} LIMIT {DUE_AT_ONCE} FOR UPDATE OF sitting SKIP LOCKED", now=now
+        )
+        for sitting in [_held(worker, row) for row in found]:
             await _write_turns(sitting)
             await _set(sitting.id, written(sitting.facts))
-        return len(due)
+        return len(found)

@@ -24,6 +24,10 @@ ENTRY = """SELECT centre.number AS centre, entry.exam_id, entry.exam_date, entry
                   result.id AS result_id, result.released_at FROM entry JOIN centre ON centre.id = entry.centre_id
            JOIN result ON result.entry_id = entry.id WHERE entry.id = :id FOR UPDATE OF result"""
 
+# Held in one order, as by whoever merges two of them; a merger that was under way is over then.
+NAMED_ONES = """SELECT 1 FROM institution WHERE id IN (
+                    SELECT institution_id FROM sitting_recipient WHERE sitting_id = :id) ORDER BY id FOR SHARE"""
+
 
 async def record(viewer: Viewer, sitting_id: UUID, overall: int, skills: Mapping[str, int]) -> list[UUID]:
     """Record the official scores of a reported sitting, and release its result to the candidate, who gets the letter
@@ -39,12 +43,29 @@ async def record(viewer: Viewer, sitting_id: UUID, overall: int, skills: Mapping
         sitting = await held(viewer, sitting_id)
         if sitting.facts.state is not SittingState.REPORTED:
             raise SittingStateForbids(sitting.facts.state.value)
+        _check_skills(sitting, skills)
+        # Before the result, as whoever loads or amends results does.
+        await database.rows("SELECT pg_advisory_xact_lock(:lock)", lock=loading.ONE_AT_A_TIME)
         entry = await _entry(sitting)
         await _load(viewer, entry, overall, skills)
         await database.rows("UPDATE result SET released_at = :now WHERE id = :id", now=viewer.at, id=entry["result_id"])
         shares = await _share(sitting, entry)
         await moves.tell(sitting_id, Happening.SCORES_RECORDED, sitting.facts, viewer)
         return shares
+
+
+def _check_skills(sitting: Held, skills: Mapping[str, int]) -> None:
+    """Raises InvalidInput unless there is one score of each section; other names would be other columns."""
+    problems = [
+        Problem(skill, "This sitting has no such section.") for skill in skills if skill not in sitting.facts.sections
+    ]
+    problems += [
+        Problem(skill, "The score of this section is missing.")
+        for skill in sitting.facts.sections
+        if skill not in skills
+    ]
+    if problems:
+        raise InvalidInput(problems)
 
 
 async def _entry(sitting: Held) -> Row:
@@ -63,7 +84,7 @@ async def _load(viewer: Viewer, entry: Row, overall: int, skills: Mapping[str, i
         "examDate": entry["exam_date"].isoformat(),
         "candidateNumber": entry["candidate_number"],
         "overallScore": str(overall),
-        **{SKILL_COLUMNS.get(skill, skill): str(score) for skill, score in skills.items()},
+        **{SKILL_COLUMNS[skill]: str(score) for skill, score in skills.items()},
     }
     async for loaded in loading.load(viewer, [Given(1, texts)], replaces=True):
         faults = [fault for bad in loaded.bad for fault in bad.faults]
@@ -74,10 +95,14 @@ async def _load(viewer: Viewer, entry: Row, overall: int, skills: Mapping[str, i
 async def _share(sitting: Held, entry: Row) -> list[UUID]:
     """A share for each institution that was named and is approved now, resting on the consent of that moment (S3).
 
-    None of an account that was closed: whoever closes it holds the result before, or withdraws what is shared (G2).
+    Of one that went up in another, the other has it, as it has all that was sent before. None of an account that was
+    closed: whoever closes it holds the result before, or withdraws what is shared (G2).
     """
+    await database.rows(NAMED_ONES, id=sitting.id)
     named = await database.rows(
-        """SELECT sitting_recipient.* FROM sitting_recipient JOIN institution ON institution.id = institution_id
+        """SELECT sitting_recipient.*, institution.id AS receiver_id FROM sitting_recipient
+           JOIN institution AS named ON named.id = institution_id
+           JOIN institution ON institution.id = coalesce(named.merged_into_id, named.id)
            WHERE sitting_id = :id AND institution.status = 'APPROVED'
            AND EXISTS (SELECT 1 FROM candidate WHERE candidate.id = :candidate_id AND candidate.closed_at IS NULL)
            ORDER BY named_at, sitting_recipient.id
@@ -89,7 +114,7 @@ async def _share(sitting: Held, entry: Row) -> list[UUID]:
     await journal.write_of_shares(EventKind.SHARE_SENT, made, sitting.viewer.at)
     about = About(entry["candidate_id"], entry["result_id"], 1)
     for one in named:
-        await trail.note(sitting.viewer, TrailAct.CHANGED, [about], institution_id=one["institution_id"])
+        await trail.note(sitting.viewer, TrailAct.CHANGED, [about], institution_id=one["receiver_id"])
     return made
 
 
@@ -101,7 +126,7 @@ async def _made(sitting: Held, entry: Row, recipient: Row) -> UUID | None:
             ON CONFLICT (result_id, institution_id) WHERE {BLOCKING} DO NOTHING RETURNING id""",
         id=new_id(),
         result_id=entry["result_id"],
-        institution_id=recipient["institution_id"],
+        institution_id=recipient["receiver_id"],
         candidate_id=entry["candidate_id"],
         now=sitting.viewer.at,
         text=recipient["consent_text"],
@@ -110,6 +135,10 @@ async def _made(sitting: Held, entry: Row, recipient: Row) -> UUID | None:
         shown=recipient["institution_name_shown"],
     )
     await database.rows(
-        "UPDATE sitting_recipient SET share_id = :share_id WHERE id = :id", share_id=share_id, id=recipient["id"]
+        f"""UPDATE sitting_recipient SET share_id = share.id FROM share WHERE sitting_recipient.id = :id
+            AND share.result_id = :result_id AND share.institution_id = :receiver_id AND {BLOCKING}""",
+        id=recipient["id"],
+        result_id=entry["result_id"],
+        receiver_id=recipient["receiver_id"],
     )
     return share_id

@@ -64,13 +64,15 @@ async def name(viewer: Viewer, sitting_id: UUID, institution_ids: Sequence[UUID]
     new = set(wanted) - {one["institution_id"] for one in kept}
     if new and (consent is None or consent.version != CONSENT_VERSION):
         raise ConsentOutdated(CONSENT_VERSION)
+    # In one order, as whoever merges two of them; each stays what it is until the transaction ends.
+    await database.rows("SELECT 1 FROM institution WHERE id = ANY(:ids) ORDER BY id FOR SHARE", ids=list(new))
     for institution_id in (one for one in wanted if one in new):
         assert consent is not None
         await _add(viewer, sitting_id, institution_id, consent)
 
 
 async def _add(viewer: Viewer, sitting_id: UUID, institution_id: UUID, consent: Consent) -> None:
-    institution = await Institution.visible_to(viewer).get_or_none(institution_id, lock="FOR SHARE")
+    institution = await Institution.visible_to(viewer).get_or_none(institution_id)
     if institution is None or institution.status is not InstitutionStatus.APPROVED:
         raise InstitutionNotFound
     shown = shown_name(institution.name, institution.department)

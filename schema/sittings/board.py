@@ -9,6 +9,7 @@ from resolvers.sittings import appeals, official_scores, scores
 from schema.arguments import Input
 from schema.context import Info
 from schema.exam import SkillScoreInput
+from schema.pages import bad_input
 from schema.refusals import AlreadyDecided, InvalidInput, NotAllowed, NotLoggedIn, SittingNotFound
 from schema.sittings.answers import SittingChanged, SittingTextPayload, changed, sitting_key
 from schema.sittings.inputs import SittingInput, SittingTextInput
@@ -32,7 +33,10 @@ class AnswerAppealInput(SittingTextInput):
 
 
 def _by_skill(given: list[SkillScoreInput]) -> dict[str, int]:
-    return {one.skill.name: one.score for one in given}
+    scores = {one.skill.name: one.score for one in given}
+    if len(scores) < len(given):
+        raise bad_input("`skillScores` gives one score of each skill.")
+    return scores
 
 
 AnswerAppealPayload = Annotated[

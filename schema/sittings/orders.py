@@ -10,7 +10,7 @@ from models.sittings.proctoring import Part
 from resolvers.shares import Consent
 from resolvers.sittings import appeals, bookings, chat, check_ins, recipients, running, scores
 from resolvers.sittings.bookings import Appointment
-from schema.arguments import Input
+from schema.arguments import Input, language_for
 from schema.context import Info
 from schema.ids import key_of
 from schema.pages import bad_input
@@ -46,8 +46,8 @@ def _institutions(ids: list[strawberry.ID]) -> list[UUID]:
     return [key_of(id, "Institution") or uuid4() for id in ids]
 
 
-def _consent(given: SittingConsentInput | None) -> Consent | None:
-    return None if given is None else Consent(given.version, given.language)
+def _consent(info: Info, given: SittingConsentInput | None) -> Consent | None:
+    return None if given is None else Consent(given.version, language_for(info.context.viewer, given.language))
 
 
 def _appointment(input: BookSittingInput) -> Appointment:
@@ -67,13 +67,13 @@ class SittingMutation:
     @strawberry.mutation(description="Book a sitting at home, as a candidate; the same once more changes nothing.")
     async def book_sitting(self, info: Info, input: Input[BookSittingInput]) -> BookSittingPayload:
         named = _institutions(input.institution_ids)
-        booked = await bookings.book(info.context.viewer, _appointment(input), named, _consent(input.consent))
+        booked = await bookings.book(info.context.viewer, _appointment(input), named, _consent(info, input.consent))
         return SittingBooked(sitting=Sitting.of(booked.sitting, info.context.viewer), was_booked=booked.was_booked)
 
     @strawberry.mutation(description="Say who gets the result, until it is released.")
     async def name_recipients(self, info: Info, input: Input[NameRecipientsInput]) -> NameRecipientsPayload:
         key, named = sitting_key(input.sitting_id), _institutions(input.institution_ids)
-        await recipients.change(info.context.viewer, key, named, _consent(input.consent))
+        await recipients.change(info.context.viewer, key, named, _consent(info, input.consent))
         return await changed(info, key)
 
     @strawberry.mutation(description="Note what came of a system check, which must pass before check-in.")
