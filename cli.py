@@ -10,17 +10,18 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
 from app import create_app, working
-from commands import Run, Tell, enter, letters, load, staff, trail
+from commands import Run, Tell, enter, letters, load, simulate, staff, trail
 from demo.load import Logins
 from demo.load import load as load_demo
 from engine import database, embedded, keys, log, migrations
-from engine.clock import Clock, system_clock
+from engine.clock import Clock, ahead, system_clock
 from errors import Unavailable
 from mailers.post import post_of
 from resolvers import exams
@@ -62,18 +63,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     """Every command; what it does is `tell` without settings, `run` on the open database, or `begin`."""
     parser = argparse.ArgumentParser(prog="cli.py", description=__doc__)
-    parser.set_defaults(tell=None, run=None, begin=lambda _: 0, migrates=True, demo=False)
+    parser.set_defaults(tell=None, run=None, begin=lambda *_: 0, migrates=True, demo=False)
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="migrate and serve; starts a database unless DATABASE_URL is set")
     serving.add_argument("--demo", action="store_true", help="load the demo if the database is empty")
-    serving.set_defaults(begin=serve)
+    serving.add_argument(
+        "--ahead",
+        type=int,
+        default=0,
+        metavar="SECONDS",
+        help="put the clock forward, to see what time does; not in production",
+    )
+    serving.set_defaults(begin=_serve)
     working = commands.add_parser("worker", help="do jobs and send letters, beside other processes")
-    working.set_defaults(begin=lambda settings: asyncio.run(work(settings)))
+    working.set_defaults(begin=lambda _, settings: asyncio.run(work(settings)))
     commands.add_parser("migrate", help="bring the database up to date")
     commands.add_parser("demo", help="load the demo into an empty database").set_defaults(demo=True)
     commands.add_parser("schema", help="print the GraphQL schema").set_defaults(tell=_print_schema)
     commands.add_parser("documents", help="print the documents of our pages").set_defaults(tell=_print_documents)
-    for command in (letters, enter, load, staff, trail):
+    for command in (letters, enter, load, staff, trail, simulate):
         command.add_to(commands)
     return parser
 
@@ -105,8 +113,8 @@ def _with_settings(options: argparse.Namespace) -> int:
     except Unavailable:
         sys.stderr.write("The database cannot be reached: see DATABASE_URL.\n")
         return 1
-    begin: Callable[[Settings], int] = options.begin
-    return begin(settings)
+    begin: Callable[[argparse.Namespace, Settings], int] = options.begin
+    return begin(options, settings)
 
 
 async def _run(run: Run, options: argparse.Namespace, settings: Settings) -> int:
@@ -154,9 +162,16 @@ async def opened(url: str) -> AsyncIterator[None]:
         yield
 
 
-def serve(settings: Settings) -> int:
+def _serve(options: argparse.Namespace, settings: Settings) -> int:
+    if options.ahead and settings.production:
+        sys.stderr.write("The clock is not put forward in production.\n")
+        return 2
+    return serve(settings, ahead(timedelta(seconds=options.ahead)) if options.ahead else system_clock)
+
+
+def serve(settings: Settings, clock: Clock = system_clock) -> int:
     """Serve until SIGTERM or Ctrl-C; requests that run are finished first."""
-    server = server_of(settings)
+    server = server_of(settings, clock)
     _tell(settings)
     gc.collect()
     gc.freeze()  # what is loaded now stays; collections look at requests' rows only

@@ -1,0 +1,99 @@
+"""The service that a simulation starts for itself, on data of its own, and kills."""
+
+import asyncio
+import os
+import socket
+import sys
+from asyncio.subprocess import Process
+from pathlib import Path
+
+import httpcore2
+
+from engine import embedded
+from settings import Settings
+
+COMMAND = Path(__file__).parents[2] / "cli.py"
+START_SECONDS = 120
+STOP_SECONDS = 30
+
+
+class NotStarted(Exception):
+    """The service did not get ready; the message tells where it says why."""
+
+
+def own_settings() -> Settings:
+    """Settings of a service with a folder of its own in VAR_DIR, and a database there unless DATABASE_URL is set."""
+    given = Settings.from_env()
+    var = given.var / "simulation"
+    var.mkdir(parents=True, exist_ok=True)
+    url = given.database_url or embedded.start(var / "postgres")
+    port = free_port()
+    own = {
+        "VAR_DIR": str(var), "DATABASE_URL": url, "PORT": str(port), "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "HOST": "127.0.0.1", "CONNECTIONS_PER_ADDRESS": "10000",  # all apps are on this machine
+    }  # fmt: skip
+    os.environ.update(own)
+    return Settings.from_env()
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Service:
+    """One web process, started again and again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.log = settings.var / "service.log"
+        self.process: Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.settings.port}/graphql"
+
+    async def start(self, ahead_seconds: int = 0) -> None:
+        """Start it, with a clock so far ahead, and wait until it is ready. Raises NotStarted."""
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, str(COMMAND), "serve", "--demo", "--ahead", str(ahead_seconds),
+                stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not await self._is_ready():  # noqa: ASYNC110  # another process sets no event
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise NotStarted(f"The service is not ready; see {self.log}.") from None
+
+    async def _is_ready(self) -> bool:
+        if self.process is None or self.process.returncode is not None:
+            raise NotStarted(f"The service has ended; see {self.log}.")
+        address = f"http://127.0.0.1:{self.settings.port}/readyz"
+        try:
+            async with httpcore2.AsyncConnectionPool() as http:
+                return (await http.request("GET", address)).status == 200
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException):
+            return False
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+    async def stop(self) -> None:
+        """End it in order."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.terminate()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.process.wait()
+        except TimeoutError:
+            await self.kill()
