@@ -6,8 +6,25 @@ from graphql import GraphQLField, GraphQLUnionType, get_named_type, is_leaf_type
 
 from tests.printed import fields_of, implements, members_of, object_types, printed
 
+# Those of them that are sittings, or belong to one; their scene is in tests/sitting_scene.py.
+OF_SITTINGS = frozenset(
+    {
+        "Sitting",
+        "SittingEvent",
+        "SittingRecipient",
+        "SystemCheck",
+        "CheckInStep",
+        "Section",
+        "UnofficialScore",
+        "Break",
+        "Message",
+        "Incident",
+        "Recording",
+        "Appeal",
+    }
+)
 # Types whose values are rows that not everybody may see.
-ROWS = frozenset(
+ROWS = OF_SITTINGS | frozenset(
     {
         "AccountApplication",
         "Invitation",
@@ -89,6 +106,13 @@ def leads_to_a_row() -> frozenset[str]:
             if any(member.name in leading for member in members_of(type_)):
                 leading.add(type_.name)
     return frozenset(leading)
+
+
+def ways_to_sittings(type_name: str) -> set[str]:
+    """The fields of a type that are of sittings, or lead to one."""
+    if type_name in OF_SITTINGS:
+        return set(fields_of(type_name))
+    return {name for name, field in fields_of(type_name).items() if get_named_type(field.type).name in OF_SITTINGS}
 
 
 def ways_to_rows(type_name: str) -> set[str]:

@@ -1,7 +1,6 @@
 """Nobody sees a row that is not for them, by whatever way the schema leads to it (O3, U3, R3, S10, P5)."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
@@ -20,10 +19,14 @@ from schema.candidate import OWN
 from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.events import events
-from tests.printed import fields_of, object_types
-from tests.scene import OFFICE, WAYS, Asker, Said, Scene, document, everything_told, scene_of
-from tests.selecting import ROWS, leads_to_a_row, ways_to_rows
+from tests.printed import fields_of, implements, object_types
+from tests.scene import OFFICE, WAYS, Asker, Scene, Way, document, everything_told, scene_of
+from tests.selecting import ROWS, leads_to_a_row, ways_to_rows, ways_to_sittings
+from tests.sitting_scene import SITTING_WAYS
+from tests.situations import Situation, asks, check, edges, told_to, untold, without_rows
 from tests.world import World
+
+ALL_WAYS = WAYS | SITTING_WAYS  # those to sittings are walked in test_visibility_of_sittings.py
 
 # what a live share adds
 HELD = {"candidate", "result 1", "award 1", "version 1", "notice to home", "share with home"}
@@ -59,23 +62,10 @@ PUBLIC_PATHS = {"/healthz", "/readyz", "/pages", "/reset-password", "/confirm-em
 }
 
 
-@dataclass(frozen=True)
-class Situation:
-    """Who asks, what they see of the scene, and what of it they must not."""
-
-    asker: Asker
-    seen: frozenset[str]
-
-
 @pytest.fixture
 async def scene(app: Starlette, world: World) -> Scene:
     """Everything that there is to see."""
     return await scene_of(world)
-
-
-async def asks(scene: Scene, name: str, *seen: str, **asker: Any) -> Situation:
-    """The situation of whoever has this session."""
-    return Situation(Asker(scene.tokens[name], **asker), frozenset(seen))
 
 
 # ---- who may not see what
@@ -240,14 +230,6 @@ TIMED = {
 }
 
 
-async def check(scene: Scene, situation: Situation, app: Starlette, client: Client) -> None:
-    """What the asker must not see comes out of no way in; what is theirs comes out of some."""
-    told = await everything_told(scene, app, client, situation.asker)
-    seen = {name: scene.among(answer) for name, answer in told.items()}
-    assert {name: found - situation.seen for name, found in seen.items() if found - situation.seen} == {}
-    assert set().union(*seen.values()) == situation.seen
-
-
 @pytest.mark.parametrize("name", SITUATIONS)
 async def test_nobody_sees_what_is_not_for_them_by_any_way(
     scene: Scene, app: Starlette, client: Client, name: str
@@ -265,69 +247,52 @@ async def test_nobody_sees_anything_once_their_session_is_over(
 # ---- that there is something to see
 
 
-async def rightful(scene: Scene, app: Starlette, client: Client) -> dict[str, list[Said]]:
-    """What a key of the sandbox, the candidate, the verifier and staff are told by each way, with all passwords."""
-    told: dict[str, list[Said]] = {name: [] for name in WAYS}
-    askers = ("candidate", "logIn"), ("home user", "logInVerifier"), ("staff", "register"), ("sandbox program", "")
-    for name, knows in askers:
-        asker = Asker(scene.tokens[name], frozenset({knows}))
-        for way, answer in (await everything_told(scene, app, client, asker)).items():
-            told[way].append(answer)
-    return told
-
-
-def edges(told: dict[str, list[Said]]) -> set[str]:
-    """Every field with something in it, as `Type.field`."""
-    objects = [
-        one for answers in told.values() for answer in answers for one in answer.objects() if "__typename" in one
-    ]
-    return {f"{one['__typename']}.{name}" for one in objects for name, value in one.items() if value not in (None, [])}
+ASKERS = {"candidate": "logIn", "home user": "logInVerifier", "staff": "register", "sandbox program": ""}
 
 
 async def test_those_who_may_see_every_row_by_every_way(scene: Scene, app: Starlette, client: Client) -> None:
     """Or the tests above would pass with nothing to be seen."""
-    told = await rightful(scene, app, client)
-    seen = {way: set().union(*(scene.among(answer) for answer in answers)) for way, answers in told.items()}
-    assert {way for way, found in seen.items() if not found} == WITHOUT_ROWS
+    told = await told_to(scene, app, client, ASKERS)
+    assert without_rows(scene, told) == WITHOUT_ROWS
     assert all(answer.holds("Open home") for answer in told["Query.institutions"])
-    keys = {str(row.pk) for row in scene.rows.values()}  # only their ids, made of them, are ever told
-    texts = {text for some in scene.texts.values() for text in some} - keys
-    assert {text for text in texts if not any(one.holds(text) for all in told.values() for one in all)} == set()
+    assert untold(scene, told) == set()
     wanted = {
         f"{name}.{field}"
         for name in leads_to_a_row() & set(object_types())
-        for field in ways_to_rows(name)
+        for field in ways_to_rows(name) - ways_to_sittings(name)
         if name not in ("Query", "Mutation", "Subscription")
     }
     assert wanted - edges(told) == set()
 
 
 def test_every_field_of_a_row_is_asked_for() -> None:
-    asked = {field for way in WAYS for field in _selected(way)}
+    asked = {field for name, way in ALL_WAYS.items() for field in _selected(name, way)}
     assert {(name, field) for name in ROWS for field in fields_of(name)} - asked == set()
 
 
-def _selected(way: str) -> set[tuple[str, str]]:
+def _selected(name: str, way: Way) -> set[tuple[str, str]]:
     """The fields that the fragments of a document select, with their types."""
-    lines = [line.split() for line in document(way).splitlines() if line.startswith("fragment ")]
+    lines = [line.split() for line in document(name, way).splitlines() if line.startswith("fragment ")]
     return {(words[3], word.partition("(")[0]) for words in lines for word in words[5:]}
 
 
 def test_every_root_field_that_leads_to_a_row_is_asked() -> None:
     roots = ("Query", "Mutation", "Subscription")
-    assert {f"{root}.{name}" for root in roots for name in ways_to_rows(root)} == {way.split()[0] for way in WAYS}
+    assert {f"{root}.{name}" for root in roots for name in ways_to_rows(root)} == {way.split()[0] for way in ALL_WAYS}
 
 
 def test_every_type_that_can_be_fetched_by_a_key_is_asked_for() -> None:
-    keyed = {name for name in object_types() if name in ROWS and "id" in fields_of(name)}
+    keyed = {name for name, one in object_types().items() if name in ROWS and implements(one, "Node")}
     for door in ("Query.node", "Query._entities"):
-        assert {way.split()[1] for way in WAYS if way.startswith(f"{door} ")} == keyed
+        assert {way.split()[1] for way in ALL_WAYS if way.startswith(f"{door} ")} == keyed
 
 
 def test_every_table_with_a_rule_of_who_sees_it_counts_as_a_row() -> None:
-    """SkillScore is seen with its result, and has no rule of its own; Photo is a file, and no type (test_photos.py)."""
+    """Scores are seen with what they are of, and have no rule of their own; photos are files, and no types
+    (test_photos.py, test_sitting_photos.py).
+    """
     inside = [one for room in ROOMS for one in vars(import_module(room)).values() if hasattr(one, "visible_to")]
-    assert {model.__name__ for model in inside} | {"SkillScore"} == ROWS | {"Photo"}
+    assert {model.__name__ for model in inside} | {"SkillScore", "UnofficialScore"} == ROWS | {"Photo", "SittingPhoto"}
 
 
 async def test_no_other_path_answers_with_rows(app: Starlette) -> None:
