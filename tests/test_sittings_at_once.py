@@ -12,10 +12,23 @@ from engine.limits import forget
 from errors import InvalidInput, Refusal, SittingStateForbids
 from models.consent import CONSENT_VERSION
 from models.sittings.check_in import STEPS
+from models.sittings.proctoring import AppealOutcome
+from models.sittings.reasons import Reason
 from resolvers import closing, loading, mergers, releases
 from resolvers.rows import Given
 from resolvers.shares import Consent
-from resolvers.sittings import appeals, chat, check_ins, moves, official_scores, proctoring, recipients, running, scores
+from resolvers.sittings import (
+    appeals,
+    chat,
+    check_ins,
+    moves,
+    official_scores,
+    proctoring,
+    recipients,
+    recordings,
+    running,
+    scores,
+)
 from tests.conftest import ControlledClock
 from tests.dying import deaths_at_each_statement
 from tests.locks import holding, lined_up, queued
@@ -279,6 +292,39 @@ async def test_a_process_that_dies_anywhere_leaves_nothing_half_done(
     deaths.append(await dies(lambda: official_scores.record(home.board, home.id, 95, SCORES)))
     assert min(deaths) >= 3
     assert await database.value("SELECT count(*) FROM share") == 1
+
+
+# ---- the trail
+
+
+async def test_whoever_changes_what_is_held_of_a_sitting_leaves_one_entry_in_the_trail(home: Home) -> None:
+    """G1: also where no state changes."""
+    await home.begun()
+    await home.sections(1)
+    orders: list[tuple[str, Callable[[], Awaitable[Any]]]] = [
+        ("candidate", lambda: chat.send(home.viewer, home.id, "Hello")),
+        ("proctor", lambda: chat.send(home.proctor, home.id, "Hello")),
+        ("proctor", lambda: proctoring.note_incident(home.proctor, home.id, "Somebody speaks")),
+        ("proctor", lambda: recordings.name(home.proctor, home.id, "recording/a.webm")),
+        ("staff", lambda: scores.record_unofficial(home.board, home.id, {"READING": 20})),
+        ("candidate", lambda: recipients.change(home.viewer, home.id, [], None)),
+        ("proctor", lambda: proctoring.end(home.proctor, home.id, Reason.LEFT, "Gone")),
+        ("candidate", lambda: appeals.make(home.viewer, home.id, "I was ill")),
+        ("staff", lambda: appeals.answer(home.board, home.id, AppealOutcome.STANDS, "No")),
+    ]
+    for kind, order in orders:
+        before = await entries_of(home)
+        await order()
+        assert (await entries_of(home))[len(before) :] == [kind]
+
+
+async def entries_of(home: Home) -> list[str]:
+    """The kinds of viewers who changed something of this candidate, in order."""
+    found = await database.rows(
+        "SELECT viewer_kind FROM trail WHERE act = 'CHANGED' AND :id = ANY(candidates) ORDER BY id",
+        id=home.candidate.id,
+    )
+    return [one["viewer_kind"] for one in found]
 
 
 # ---- texts and numbers that nobody would think of

@@ -34,6 +34,7 @@ async def make(viewer: Viewer, sitting_id: UUID, text: str) -> None:
             raise SittingStateForbids(sitting.facts.state.value, Sentence.of("You have appealed already."))
         await Appeal.create(sitting_id=sitting_id, text=text, made_at=viewer.at)
         await moves.tell(sitting_id, Happening.APPEALED, sitting.facts, viewer)
+        await moves.note(sitting)
 
 
 async def answer(viewer: Viewer, sitting_id: UUID, outcome: AppealOutcome, text: str) -> None:
@@ -56,6 +57,7 @@ async def answer(viewer: Viewer, sitting_id: UUID, outcome: AppealOutcome, text:
             outcome=outcome, answer=text, answered_at=viewer.at, staff_id=staff_id
         )
         await moves.tell(sitting_id, Happening.APPEAL_ANSWERED, sitting.facts, viewer, detail=outcome.value)
+        await moves.note(sitting)
 
 
 async def of_sitting(viewer: Viewer, sitting_id: UUID) -> Row | None:

@@ -35,6 +35,7 @@ async def send(viewer: Viewer, sitting_id: UUID, text: str) -> UUID:
         if viewer.kind is Kind.PROCTOR:
             await _answer(sitting_id, viewer)
         await moves.tell(sitting_id, Happening.MESSAGE_SENT, sitting.facts, viewer, str(message_id))
+        await moves.note(sitting)
     return message_id
 
 

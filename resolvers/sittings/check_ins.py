@@ -16,7 +16,7 @@ from models.sittings.sitting import Sitting
 from models.sittings.states import Act
 from models.sittings.table import is_done
 from models.viewer import Kind, Viewer
-from resolvers.sittings.moves import Held, Told, held_of, move
+from resolvers.sittings.moves import Held, Told, held_of, move, note
 
 SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"  # that nobody takes for others
 TEST_ID_SIGNS, PASSWORD_SIGNS = 10, 10
@@ -134,6 +134,7 @@ async def release_again(viewer: Viewer, sitting_id: UUID) -> Released:
             id=sitting_id,
             **_sets(sitting_id, released),
         )
+        await note(sitting)
         return released
 
 

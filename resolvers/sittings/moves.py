@@ -139,7 +139,7 @@ async def move(sitting: Held, act: Act, told: Told = NOTHING_TOLD) -> Facts:
     if kind := _happening(act, before, viewer.at):
         await tell(sitting.id, kind, done, viewer, told.detail)
     if act is not Act.GIVE_SIGN:
-        await trail.note(viewer, TrailAct.CHANGED, [About(sitting.row["candidate_id"])])
+        await note(sitting)
     sitting.written = sitting.facts = done
     return done
 
@@ -156,6 +156,11 @@ def _happening(act: Act, before: Facts, now: datetime) -> Happening | None:
         is_news = before.seen_at is not None and not is_connected(before, now)
         return Happening.CONNECTION_BACK if is_news else None
     return HAPPENINGS[act]
+
+
+async def note(sitting: Held) -> None:
+    """Leave in the trail that this viewer has changed what is held about a candidate (G1)."""
+    await trail.note(sitting.viewer, TrailAct.CHANGED, [About(sitting.row["candidate_id"])])
 
 
 async def tell(sitting_id: UUID, kind: Happening, facts: Facts, viewer: Viewer, detail: str | None = None) -> None:

@@ -12,10 +12,7 @@ from models.sittings.reasons import Reason
 from models.sittings.sitting import WAITING, Happening
 from models.sittings.states import LIVE, Act
 from models.sittings.table import LOST_AFTER, Facts
-from models.trail import TrailAct
 from models.viewer import Kind, Viewer
-from models.visit import About
-from resolvers import trail
 from resolvers.sittings import moves, parts
 from resolvers.sittings.moves import Told, held, held_of, move
 
@@ -98,7 +95,7 @@ async def hand_over(viewer: Viewer, sitting_id: UUID, proctor_id: UUID) -> None:
             raise InvalidInput([Problem("proctorId", "This proctor watches as many sittings as one person can.")])
         await database.rows("UPDATE sitting SET proctor_id = :to WHERE id = :id", to=proctor_id, id=sitting_id)
         await moves.tell(sitting_id, Happening.HANDED_OVER, sitting.facts, viewer)
-        await trail.note(viewer, TrailAct.CHANGED, [About(sitting.row["candidate_id"])])
+        await moves.note(sitting)
 
 
 async def others(viewer: Viewer) -> list[Row]:
@@ -145,6 +142,7 @@ async def note_incident(viewer: Viewer, sitting_id: UUID, text: str) -> None:
             now=viewer.at,
         )
         await moves.tell(sitting_id, Happening.INCIDENT_NOTED, sitting.facts, viewer)
+        await moves.note(sitting)
 
 
 async def incidents(viewer: Viewer, sitting_ids: Sequence[UUID]) -> list[Row]:

@@ -17,10 +17,7 @@ from models.institution import Institution, InstitutionStatus
 from models.names import shown_name
 from models.sittings.sitting import Happening, SittingRecipient
 from models.sittings.states import ENDS, SittingState
-from models.trail import TrailAct
 from models.viewer import Kind, Viewer
-from models.visit import About
-from resolvers import trail
 from resolvers.shares import Consent
 from resolvers.sittings import moves, parts, views
 from resolvers.sittings.moves import held_of
@@ -40,7 +37,7 @@ async def change(viewer: Viewer, sitting_id: UUID, institution_ids: Sequence[UUI
             raise SittingStateForbids(sitting.facts.state.value)
         await name(viewer, sitting_id, institution_ids, consent)
         await moves.tell(sitting_id, Happening.RECIPIENTS_CHANGED, sitting.facts, viewer)
-        await trail.note(viewer, TrailAct.CHANGED, [About(sitting.row["candidate_id"])])
+        await moves.note(sitting)
         return await views.one(viewer, sitting_id)
 
 

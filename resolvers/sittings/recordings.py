@@ -12,11 +12,8 @@ from engine import database
 from engine import files as store
 from errors import InvalidInput, NotAllowed, Problem, SittingNotFound
 from models.base import new_id
-from models.trail import TrailAct
 from models.viewer import Kind, Viewer
-from models.visit import About
-from resolvers import trail
-from resolvers.sittings.moves import held
+from resolvers.sittings.moves import held, note
 
 FOLDER = "recording"
 REFERENCE = re.compile(rf"{FOLDER}/[0-9A-Za-z_-]{{1,100}}(\.[0-9a-z]{{1,5}})?")
@@ -41,7 +38,7 @@ async def name(viewer: Viewer, sitting_id: UUID, reference: str) -> datetime:
             raise NotAllowed
         if viewer.kind is Kind.PROCTOR and sitting.row["proctor_id"] != viewer.id:
             raise SittingNotFound
-        await trail.note(viewer, TrailAct.CHANGED, [About(sitting.row["candidate_id"])])
+        await note(sitting)
         return await _kept(viewer, sitting_id, reference)
 
 

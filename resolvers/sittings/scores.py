@@ -21,7 +21,7 @@ from models.statement_numbers import STATEMENT, new_number
 from models.viewer import Kind, Viewer
 from resolvers import entering, loading
 from resolvers.sittings import parts
-from resolvers.sittings.moves import Held, Told, held, held_of, move
+from resolvers.sittings.moves import Held, Told, held, held_of, move, note
 
 UNOFFICIAL = ("READING", "LISTENING")
 LOWEST, HIGHEST = 0, 30
@@ -53,6 +53,7 @@ async def record_unofficial(viewer: Viewer, sitting_id: UUID, scores: Mapping[st
         )
         if len(noted) != len(scores):
             raise SittingStateForbids(sitting.facts.state.value)
+        await note(sitting)
 
 
 def _must_be_board(viewer: Viewer) -> UUID:
