@@ -10,10 +10,12 @@ import strawberry
 
 from engine.database import Row
 from resolvers import exams
+from resolvers.sittings.bookings import SCALE_AT_HOME
 from schema.context import Info
 from schema.costs import list_of
 from schema.ids import global_id, parts
 from schema.node import Node
+from schema.sittings.rules import SittingRules
 
 
 @strawberry.enum(description="A skill with a score of its own.")
@@ -59,6 +61,11 @@ class Exam(Node):
     has_photo: bool = strawberry.field(description="Whether a test-day photo belongs to its results.")
     first_date: date = strawberry.field(description="First exam date, inclusive.")
     last_date: date | None = strawberry.field(description="Last exam date, inclusive; null while it is offered.")
+
+    @strawberry.field(description="The rules of taking it at home, to be read before; null for other exams.")
+    def rules_at_home(self, info: Info) -> SittingRules | None:
+        is_at_home = self.scale.code is ScaleCode[SCALE_AT_HOME]
+        return SittingRules.told_in(info.context.viewer.language) if is_at_home else None
 
     @classmethod
     def of(cls, row: Row) -> "Exam":

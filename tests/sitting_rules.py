@@ -14,6 +14,7 @@ from models.sittings.states import SittingState
 from tests.world import World
 
 BOOKED, REPORTED = "WHERE state = 'BOOKED'", "WHERE state = 'REPORTED'"
+ACCEPTED = {"rules_version": "'1'", "rules_text": "'Quiet'", "rules_language": "'en'"}
 OPEN_AGAIN = "state = 'FINISHED', reason = NULL, entry_id = NULL"
 
 
@@ -50,6 +51,10 @@ REFUSED = {
     "sitting_entry_id_key": [again("sitting")],
     "sitting_recipient_once": [again("sitting_recipient")],
     "check_in_step_once": [again("check_in_step")],
+    "check_in_step_rules": [
+        again("check_in_step", step="'ROOM'", **ACCEPTED),
+        again("check_in_step", step="'RULES'", rules_version="'1'"),
+    ],
     "sitting_section_place": [again("sitting_section")],
     "sitting_message_has_text": ["UPDATE sitting_message SET text = ''"],
     "incident_has_text": ["UPDATE incident SET text = ''"],
@@ -66,7 +71,7 @@ TAKEN = [
     f"UPDATE sitting SET state = 'INVALIDATED', reason = 'LEFT', words = 'Gone' {BOOKED}",
     f"UPDATE sitting SET state = 'ON_BREAK', break_started_at = now() {BOOKED}",
     f"UPDATE sitting SET {OPEN_AGAIN} {REPORTED}",
-    again("check_in_step", step="'RULES'"),
+    again("check_in_step", step="'RULES'", **ACCEPTED),
     again("sitting_section", place="1"),
     "UPDATE recording SET deleted_at = now(), reference = NULL",
     "UPDATE appeal SET outcome = 'STANDS', answer = 'No', answered_at = now(), staff_id = gen_random_uuid()",

@@ -116,6 +116,7 @@ SHORT_LISTS = {
     "Sitting.recordings": "one sitting is recorded once, or in a few parts",
     "Sitting.sections": "one per skill of an exam",
     "Sitting.timeline": "three hours of one test",
+    "SittingRules.rules": "a checklist of ten",
     "Sitting.unofficialScores": "Reading and Listening",
     "Staff.heldJobs": "one per kind of job",
     "SystemCheck.parts": "six",

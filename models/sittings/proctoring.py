@@ -61,6 +61,9 @@ class CheckInStep(Table):
     step = fields.CharEnumField(Step, max_length=20, description="Which step")
     confirmed_at = fields.DatetimeField()
     proctor_id: UUID = fields.UUIDField()
+    rules_version = fields.CharField(max_length=20, null=True)  # of the rules that were accepted, with that step
+    rules_text = fields.TextField(null=True)
+    rules_language = fields.CharField(max_length=2, null=True)
 
     class Meta:
         table = "check_in_step"

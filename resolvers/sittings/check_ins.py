@@ -1,6 +1,7 @@
 """The check-in: started by the candidate, confirmed step by step by a proctor, ended by entering the test (H2, H3)."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hmac import compare_digest
@@ -12,6 +13,7 @@ from engine.limits import Attempt, Lock, take
 from errors import NameDiffers, SittingNotFound, SittingStateForbids, StepNotNext, TooManyTries, WrongTestPassword
 from models.base import new_id
 from models.sittings.check_in import Step, is_same_name, letters, nearest, next_step
+from models.sittings.rules import RULES_VERSION, rules_text
 from models.sittings.sitting import Sitting
 from models.sittings.states import Act
 from models.sittings.table import is_done
@@ -20,6 +22,7 @@ from resolvers.sittings.moves import Held, Told, held_of, move, note
 
 SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"  # that nobody takes for others
 TEST_ID_SIGNS, PASSWORD_SIGNS = 10, 10
+NOTHING_ACCEPTED = dict.fromkeys(("rules_version", "rules_text", "rules_language"))
 TEST_PASSWORDS = Lock("test password", tries=5, length=timedelta(minutes=5))
 LONGEST_SHOWN = 200  # signs of a name that are shown letter by letter
 
@@ -66,7 +69,8 @@ async def confirm_step(viewer: Viewer, sitting_id: UUID, step: Step, name_on_doc
             await _compare(sitting, name_on_document.strip())
         released = _new_release() if step is Step.PASSWORD else None
         done = await move(sitting, Act.CONFIRM_STEP, Told(detail=step.value, sets=_sets(sitting.id, released)))
-        await _note(sitting_id, step, viewer)
+        accepted = await _accepted(sitting.row) if step is Step.RULES else NOTHING_ACCEPTED
+        await _note(sitting_id, step, viewer, accepted)
         return Confirmed(step, next_step(done.steps), released)
 
 
@@ -107,15 +111,23 @@ def _sealed(sitting_id: UUID, password: str) -> bytes:
     return keys.seal("test-password", f"{sitting_id}:{password}")
 
 
-async def _note(sitting_id: UUID, step: Step, viewer: Viewer) -> None:
+async def _accepted(row: Row) -> dict[str, str | None]:
+    """The rules as they are told to the candidate at this moment, who accepts them (H1)."""
+    language = await database.value("SELECT language FROM candidate WHERE id = :id", id=row["candidate_id"])
+    return {"rules_version": RULES_VERSION, "rules_text": rules_text(language), "rules_language": language}
+
+
+async def _note(sitting_id: UUID, step: Step, viewer: Viewer, accepted: Mapping[str, str | None]) -> None:
     await database.rows(
-        """INSERT INTO check_in_step (id, sitting_id, step, confirmed_at, proctor_id)
-           VALUES (:id, :sitting_id, :step, :now, :proctor_id)""",
+        """INSERT INTO check_in_step (id, sitting_id, step, confirmed_at, proctor_id,
+                                      rules_version, rules_text, rules_language)
+           VALUES (:id, :sitting_id, :step, :now, :proctor_id, :rules_version, :rules_text, :rules_language)""",
         id=new_id(),
         sitting_id=sitting_id,
         step=step.value,
         now=viewer.at,
         proctor_id=viewer.id,
+        **accepted,
     )
 
 

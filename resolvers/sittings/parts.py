@@ -35,7 +35,12 @@ class PartOf:
 
 EVENTS = PartOf(SittingEvent, "sitting_event", "kind, state, happened_at, actor, detail", "happened_at, xid, id")
 CHECKS = PartOf(SystemCheck, "system_check", "checked_at, failed", "checked_at DESC, id DESC")
-STEPS = PartOf(CheckInStep, "check_in_step", "step, confirmed_at", "confirmed_at, id")
+STEPS = PartOf(
+    CheckInStep,
+    "check_in_step",
+    "step, confirmed_at, rules_version, rules_text, rules_language",
+    "confirmed_at, id",
+)
 SECTIONS = PartOf(Section, "sitting_section", "skill, started_at, ended_at", "place")
 BREAKS = PartOf(Break, "sitting_break", "started_at, ended_at", "id")
 MESSAGES = PartOf(Message, "sitting_message", "id, proctor_id, text, sent_at, read_at, answered_at", "sent_at, id")

@@ -14,6 +14,7 @@ from models.sittings.proctoring import Part
 from models.sittings.states import SittingState
 from models.sittings.table import Facts
 from models.viewer import Viewer
+from schema.sittings.rules import AcceptedRules
 
 
 @strawberry.enum(description="What a system check looks at.")
@@ -76,18 +77,22 @@ class CheckInStep:
     what_to_do: str = strawberry.field(description="What the candidate shows or does, in the viewer's language.")
     confirmed_at: datetime | None = strawberry.field(description="When the proctor confirmed it, UTC; null: not yet.")
     is_next: bool = strawberry.field(description="Whether it is the one to be confirmed now.")
+    accepted: AcceptedRules | None = strawberry.field(
+        description="Of the step `RULES`: what the candidate accepted; null before, and for every other step."
+    )
 
 
 def check_in_steps(confirmed: Sequence[Row], facts: Facts, viewer: Viewer) -> list[CheckInStep]:
     """All steps in order, from the rows of those that are confirmed."""
-    at = {row["step"]: row["confirmed_at"] for row in confirmed}
+    rows = {row["step"]: row for row in confirmed}
     next = next_step(facts.steps) if facts.state is SittingState.CHECKING_IN else None
     return [
         CheckInStep(
             kind=CheckInStepKind(step.value),
             what_to_do=told(SHOWS[step], viewer.language),
-            confirmed_at=at.get(step.value),
+            confirmed_at=row["confirmed_at"] if row else None,
             is_next=step is next,
+            accepted=AcceptedRules.of(row) if row else None,
         )
-        for step in STEPS
+        for step, row in ((step, rows.get(step.value)) for step in STEPS)
     ]

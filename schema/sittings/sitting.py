@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import strawberry
 
@@ -56,6 +57,9 @@ class Sitting(Node):
     qualification: str = strawberry.field(description="Title of the exam.")
     candidate_name: str = strawberry.field(description="The candidate's name, as the account spells it.")
     appointment_at: datetime = strawberry.field(description="When check-in opens, UTC.")
+    appointment_local: str = strawberry.field(
+        description="The same as the clock on the candidate's wall shows it, such as 2027-01-15T09:00:00+09:00."
+    )
     start_by: datetime = strawberry.field(description="The last moment to start check-in, UTC.")
     timezone: str = strawberry.field(description="Time zone of the candidate, such as Asia/Tokyo.")
     state: SittingState = strawberry.field(description="Where it stands at this moment.")
@@ -90,6 +94,7 @@ class Sitting(Node):
             qualification=row["qualification"],
             candidate_name=full_name(row["given_name"], row["family_name"]),
             appointment_at=row["appointment_at"],
+            appointment_local=row["appointment_at"].astimezone(ZoneInfo(row["timezone"])).isoformat(),
             start_by=row["appointment_at"] + START_WITHIN,
             timezone=row["timezone"],
             state=SittingState(facts.state.value),
