@@ -1,7 +1,7 @@
 """Loading results (R2, R4-R6, R12): rows that fit the exam are kept, the others told; once more changes nothing."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from models.viewer import Kind, Viewer
 from models.visit import About
 from resolvers import entries, exams, trail
 from resolvers.rows import Bad, Cells, EntryKey, Fault, Given, at_once, batches
+from resolvers.sittings import releasing
 
 COLUMNS = (
     "centre", "examCode", "examDate", "candidateNumber", "outcome", "overallScore", *SKILL_COLUMNS.values(), "grade",
@@ -74,9 +75,20 @@ class Loading:
     entry: Row
     worth: Award
     before: Row | None
+    is_at_home: bool = False
     id: UUID = field(default_factory=new_id)
     statement_number: str = ""
     certificate_number: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came out of the exam."""
+        return Outcome(self.worth.outcome or (self.row.outcome and self.row.outcome.value))
+
+    @property
+    def is_awarded_at_home(self) -> bool:
+        """Whether it is of a sitting at home, and official: it is released at once (H8)."""
+        return self.is_at_home and self.outcome.has_award
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +249,14 @@ def _check_overall(cells: Cells, row: ResultRow, exam: Row) -> None:
 async def _load(
     viewer: Viewer, clock: Clock | None, checks: Checks, read: Sequence[ResultRow | Bad], replaces: bool
 ) -> Loaded:
+    keys = [row.key for row in read if isinstance(row, ResultRow)]
     async with database.transaction():
+        sittings = await releasing.hold(viewer, keys)
         await database.rows("SELECT pg_advisory_xact_lock(:lock)", lock=ONE_AT_A_TIME)
         viewer = at_once(viewer, clock)  # whoever waited may have waited past a release: nothing of that is replaced
-        keys = [row.key for row in read if isinstance(row, ResultRow)]
-        known = await entries.by_keys(keys)
+        known = releasing.without_unheld(await entries.by_keys(keys), sittings)
         results = await _results_of([entry["entry_id"] for entry in known.values()])
-        placing = Placing(viewer.at, checks, known, results, replaces)
+        placing = Placing(viewer.at, checks, known, results, replaces, frozenset(sittings))
         for row in read:
             placing.place(row)
         await placing.number("statement_number", STATEMENT)
@@ -251,7 +264,8 @@ async def _load(
         loading = list(placing.wanted.values())
         if loading:
             await _write(viewer, loading)
-    replaced = sum(one.before is not None for one in loading)
+        await releasing.release(sittings, [one.entry["entry_id"] for one in loading if one.is_awarded_at_home], viewer)
+    replaced = sum(one.before is not None and not one.is_at_home for one in loading)
     bad = sorted(placing.bad, key=lambda one: one.given.line)
     return Loaded(len(read), len(loading) - replaced, replaced, placing.there, bad)
 
@@ -265,6 +279,7 @@ class Placing:
     known: Mapping[EntryKey, Row]
     results: Mapping[UUID, Row]
     replaces: bool
+    at_home: Collection[UUID] = ()  # the entries that came of sittings
     wanted: dict[UUID, Loading] = field(default_factory=dict)  # by entry
     there: int = 0
     bad: list[Bad] = field(default_factory=list)
@@ -285,7 +300,8 @@ class Placing:
         if cells.faults or entry is None:
             self.bad.append(Bad(row.given, cells.faults))
             return
-        self.wanted[entry["entry_id"]] = Loading(row, entry, worth, self.results.get(entry["entry_id"]))
+        entry_id = entry["entry_id"]
+        self.wanted[entry_id] = Loading(row, entry, worth, self.results.get(entry_id), entry_id in self.at_home)
 
     def _stands(self, cells: Cells, row: ResultRow, entry_id: UUID) -> bool:
         """Whether the table, or the batch, has this very result already; notes it if it has another that stays."""
@@ -299,9 +315,13 @@ class Placing:
                 return True
             if before["released_at"] is not None and before["released_at"] <= self.now:
                 cells.wrong("candidateNumber", SAY_AMEND)
-            elif not self.replaces:
+            elif not self.replaces and not self._is_held(before):
                 cells.wrong("candidateNumber", SAY_REPLACE)
         return False
+
+    def _is_held(self, before: Row) -> bool:
+        """Whether it only keeps the place of the official scores of a sitting (H8)."""
+        return before["entry_id"] in self.at_home and before["outcome"] == Outcome.PENDING.value
 
     async def number(self, name: str, kind: str) -> None:
         """Give each row its number of this kind: the one it brings, the one it had, or a new one."""
@@ -381,7 +401,7 @@ def _columns(loading: Sequence[Loading]) -> dict[str, list[Any]]:
     return {
         "ids": [one.id for one in loading],
         "entries": [one.entry["entry_id"] for one in loading],
-        "outcomes": [one.worth.outcome or (one.row.outcome and one.row.outcome.value) for one in loading],
+        "outcomes": [one.outcome.value for one in loading],
         "statements": [one.statement_number for one in loading],
         "certificates": [one.certificate_number for one in loading],
         "headlines": [one.worth.headline or None for one in loading],

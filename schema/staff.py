@@ -8,7 +8,7 @@ import strawberry
 from engine.database import Row
 from models.viewer import Kind
 from resolvers import applications, exam_sessions, held_jobs, join_requests, parked_mail, releases
-from resolvers.sittings import answer_times
+from resolvers.sittings import answer_times, awaiting
 from schema.application import AccountApplicationConnection
 from schema.context import Info
 from schema.costs import COUNT, PAGE, list_of
@@ -18,6 +18,7 @@ from schema.letter import ParkedMailConnection, ParkedMailState
 from schema.pages import After, First, due_place, place, session_place
 from schema.release import Release
 from schema.sittings.answer_times import AnswerTimes
+from schema.sittings.waiting import SittingConnection
 
 State = Annotated[ParkedMailState | None, strawberry.argument(description="Only parked or only refused ones.")]
 LetterKind = Annotated[str | None, strawberry.argument(description="Only this kind, such as `password_reset`.")]
@@ -90,6 +91,26 @@ class Staff:
     async def answer_times(self, info: Info) -> AnswerTimes | None:
         row = await answer_times.of_last_days(info.context.viewer)
         return None if row is None else AnswerTimes.of(row)
+
+    @strawberry.field(
+        description="Sittings at home against whose end the candidate has appealed and waits for an answer "
+        "(`answerAppeal`), by the day of the appeal; null for all but the board's staff.",
+        directives=[PAGE],
+    )
+    async def appeals(self, info: Info, first: First = 50, after: After = None) -> SittingConnection | None:
+        viewer = info.context.viewer
+        found = await awaiting.appeals(viewer, due_place(first, after))
+        return None if found is None else SittingConnection.of(found, viewer)
+
+    @strawberry.field(
+        description="Sittings at home that were reported and wait for their official scores (`recordOfficialScores`, "
+        "or `loadResults` by their `entry`), by the day of the sitting; null for all but the board's staff.",
+        directives=[PAGE],
+    )
+    async def held_sittings(self, info: Info, first: First = 50, after: After = None) -> SittingConnection | None:
+        viewer = info.context.viewer
+        found = await awaiting.official_scores(viewer, due_place(first, after))
+        return None if found is None else SittingConnection.of(found, viewer)
 
     @strawberry.field(
         description="Jobs that are held, by name; null for all but the board's staff.", directives=[list_of(10), COUNT]

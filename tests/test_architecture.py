@@ -118,6 +118,7 @@ SHORT_LISTS = {
     "Sitting.timeline": "three hours of one test",
     "SittingRules.rules": "a checklist of ten",
     "Sitting.unofficialScores": "Reading and Listening",
+    "SittingConnection.edges": "a page",
     "Staff.heldJobs": "one per kind of job",
     "SystemCheck.parts": "six",
     "TemplatePreview.problems": "a few per column of a template: 200",

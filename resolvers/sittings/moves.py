@@ -3,7 +3,7 @@
 What the clock has done by the moment of an act is written with the act; where nobody acts, a job writes it (H11).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -119,6 +119,17 @@ async def held_all(viewer: Viewer) -> list[Held]:
     found = await database.rows(
         f"{HELD} WHERE sitting.candidate_id = :id ORDER BY sitting.id FOR UPDATE OF sitting",
         id=viewer.must_be(Kind.CANDIDATE),
+    )
+    return [_held(viewer, row) for row in found]
+
+
+async def held_of_entries(viewer: Viewer, entry_ids: Sequence[UUID]) -> list[Held]:
+    """The sittings of which these entries came, held until the surrounding transaction ends; for the board's staff."""
+    visible = Sitting.visible_to(viewer)
+    found = await database.rows(
+        f"{HELD} WHERE sitting.entry_id = ANY(:ids) AND {visible} ORDER BY sitting.id FOR UPDATE OF sitting",
+        ids=list(entry_ids),
+        **visible.named,
     )
     return [_held(viewer, row) for row in found]
 

@@ -15,12 +15,13 @@ from resolvers.sittings import moves, parts
 
 MOST_SHOWN = 100
 
-SITTING = f"""SELECT sitting.*, exam.title AS qualification, candidate.given_name, candidate.family_name,
-                     candidate.native_name, {moves.PROCTOR_SEEN},
-                     (SELECT name FROM staff_user WHERE staff_user.id = sitting.proctor_id) AS proctor_name,
-                     (SELECT id FROM result WHERE result.entry_id = sitting.entry_id) AS result_id
-              FROM sitting JOIN exam ON exam.code = sitting.exam_id
-              JOIN candidate ON candidate.id = sitting.candidate_id"""
+COLUMNS = f"""sitting.*, exam.title AS qualification, candidate.given_name, candidate.family_name,
+              candidate.native_name, {moves.PROCTOR_SEEN},
+              (SELECT name FROM staff_user WHERE staff_user.id = sitting.proctor_id) AS proctor_name,
+              (SELECT id FROM result WHERE result.entry_id = sitting.entry_id) AS result_id"""
+TABLES = """sitting JOIN exam ON exam.code = sitting.exam_id
+            JOIN candidate ON candidate.id = sitting.candidate_id"""
+SITTING = f"SELECT {COLUMNS} FROM {TABLES}"
 
 LIVE_STATES = ", ".join(f"'{state.value}'" for state in SittingState if state in LIVE)
 FOR_PROCTORS = f"""ORDER BY (
