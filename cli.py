@@ -234,8 +234,19 @@ def _greeting(logins: dict[str, list[dict[str, str]]]) -> str:
         f"  to claim:   {entry['idNumber']} with Secret Number {entry['secretNumber']}\n"
         f"  verifier:   {verifier['email']} / {verifier['password']}  ({verifier['institution']})\n"
         f"  staff:      {board['email']} / {board['password']}, "
+        f"{_greeting_of_sittings(logins)}"
         f"with a code from `.venv/bin/python cli.py staff code {board['email']}`\n"
     )
+
+def _greeting_of_sittings(logins: dict[str, list[dict[str, str]]]) -> str:
+    """Who takes an exam at home, and who watches; a demo that was loaded long ago has neither."""
+    proctors = [one for one in logins["staff"] if one["role"] == "PROCTOR"][:1]
+    watching = [f"  proctor:    {one['email']} / {one['password']}, with such a code too\n" for one in proctors]
+    booked = [
+        f"  at home:    {one['idNumber']}, {one['startsAt']} {one['timezone']}\n" for one in logins.get("sittings", [])
+    ]
+    return "".join(watching + booked)
+
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from settings import Settings
 
 def add_to(commands: Any) -> None:
     """The commands and their options."""
-    accounts = commands.add_parser("staff", help="accounts of the board's and of centres' staff")
+    accounts = commands.add_parser("staff", help="accounts of the board's and of centres' staff, and of proctors")
     named = accounts.add_subparsers(dest="staff", required=True)
     adding = named.add_parser("add", help="make an account; its password is shown once")
     adding.add_argument("--name", required=True)
@@ -83,7 +83,7 @@ def _tell(access: staff.Access) -> int:
 
 async def _list(_: argparse.Namespace, __: Settings) -> int:
     for one in await staff.every():
-        where = f"centre {one['centre']}" if one["centre"] else "board"
+        where = f"centre {one['centre']}" if one["centre"] else str(one["role"]).lower()
         code = "" if one["centre"] else ("authenticator in use" if one["has_used_code"] else "no code used yet")
         _say(f"{one['email']}  {one['name']}  {where}  {code}".rstrip())
     return 0

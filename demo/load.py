@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from engine import database, hashing
 from models import person_names
@@ -23,7 +24,11 @@ from models.names import full_name, shown_name
 from models.result import Outcome, Result, SkillScore
 from models.share import Share
 from models.verifier import StaffRole, StaffUser, VerifierStatus, VerifierUser
+from models.viewer import Kind, Viewer
 from resolvers import exams, institutions, journal, news, staff
+from resolvers.shares import Consent
+from resolvers.sittings import bookings
+from resolvers.sittings.bookings import Appointment
 
 Logins = dict[str, Any]
 
@@ -33,6 +38,10 @@ LOCK = 0xDE30  # of two processes that load at once, the second finds the data t
 RESULTS = 500
 REGISTERED = 150
 SHARES_OF_REGISTERED = 2
+ROUND = timedelta(minutes=15)
+SOON = timedelta(minutes=5)
+AT_HOME = "Asia/Tokyo"
+PROCTORS = ("proctor", "next.proctor")  # who is lost is replaced by the next one
 NO_AWARD = [Outcome.PENDING, Outcome.WITHHELD, Outcome.ABSENT_FROM_PART, Outcome.ABSENT_FROM_ALL]
 
 
@@ -54,6 +63,7 @@ class Demo:
     verifiers: list[VerifierUser] = field(default_factory=list)
     staff: list[StaffUser] = field(default_factory=list)
     otpauth: dict[UUID, str | None] = field(default_factory=dict)
+    appointment: Appointment | None = None
 
 
 async def load(now: datetime, keep: Callable[[Logins], None] = lambda _: None) -> Logins | None:
@@ -71,6 +81,7 @@ async def load(now: datetime, keep: Callable[[Logins], None] = lambda _: None) -
         await _people(demo)
         await _entries_and_results(demo)
         await _shares(demo)
+        await _sitting_at_home(demo)
         keep(_logins(demo))
     return _logins(demo)
 
@@ -147,20 +158,26 @@ async def _people(demo: Demo) -> None:
             )
         )
     await Candidate.bulk_create(demo.candidates)
-    for role, centre in ((StaffRole.BOARD, None), (StaffRole.CENTRE, demo.centres[0].id)):
-        demo.staff.append(
-            StaffUser(
-                name=f"{role.value.title()} staff",
-                email=f"{role.value.lower()}@lanternfield.example",
-                password_hash=demo.password_hash,
-                role=role,
-                centre_id=centre,
-                created_at=demo.now,
-            )
-        )
+    demo.staff = [
+        _member(demo, "board", StaffRole.BOARD),
+        _member(demo, "centre", StaffRole.CENTRE, demo.centres[0].id),
+        *(_member(demo, name, StaffRole.PROCTOR) for name in PROCTORS),
+    ]
     await StaffUser.bulk_create(demo.staff)
     for one in demo.staff:
         demo.otpauth[one.id] = await staff.equip(one)
+
+
+def _member(demo: Demo, name: str, role: StaffRole, centre_id: UUID | None = None) -> StaffUser:
+    shown = name.replace(".", " ").capitalize()
+    return StaffUser(
+        name=shown if role is StaffRole.PROCTOR else f"{shown} staff",
+        email=f"{name}@lanternfield.example",
+        password_hash=demo.password_hash,
+        role=role,
+        centre_id=centre_id,
+        created_at=demo.now,
+    )
 
 
 def _account(demo: Demo, number: int) -> dict[str, Any]:
@@ -304,6 +321,37 @@ def _share(demo: Demo, entry: Entry, result: Result, institution: Institution, n
     )
 
 
+async def _sitting_at_home(demo: Demo) -> None:
+    """A sitting of the first candidate, at the next full quarter of an hour, so that there is one to be tried."""
+    local = quarter_behind(demo.now + SOON).astimezone(ZoneInfo(AT_HOME)).replace(tzinfo=None)
+    held = [exam for exam in demo.exams.values() if _is_held_at_home(exam, local.date())]
+    if not held:  # in no year of these exams
+        return
+    demo.appointment = Appointment(held[0].code, local, AT_HOME)
+    candidate = Viewer(Kind.CANDIDATE, demo.now, id=demo.candidates[0].id)
+    await bookings.book(candidate, demo.appointment, [demo.institutions[0].id], Consent(CONSENT_VERSION, "en"))
+
+
+def quarter_behind(moment: datetime) -> datetime:
+    """The next full quarter of an hour, or the moment itself if it is one."""
+    return moment + (datetime.min.replace(tzinfo=UTC) - moment) % ROUND
+
+
+def _is_held_at_home(exam: Exam, day: date) -> bool:
+    is_at_home = exam.scale_id == bookings.SCALE_AT_HOME
+    return is_at_home and exam.first_date <= day <= (exam.last_date or date.max)
+
+
+def _sittings(demo: Demo) -> list[Logins]:
+    """Who can be checked in when, with the name as a proctor reads it in their document."""
+    if demo.appointment is None:
+        return []
+    candidate, entry, at = demo.candidates[0], demo.entries[0], demo.appointment
+    startable = {"idNumber": entry.id_number, "password": PASSWORD, "exam": at.exam_code}
+    name = full_name(candidate.given_name, candidate.family_name)
+    return [{**startable, "name": name, "startsAt": f"{at.starts_at:%Y-%m-%dT%H:%M}", "timezone": at.timezone}]
+
+
 def _logins(demo: Demo) -> Logins:
     """What `var/demo.json` tells: who can log in, and which entries wait to be claimed."""
     names = {candidate.id: full_name(candidate.given_name, candidate.family_name) for candidate in demo.candidates}
@@ -332,4 +380,5 @@ def _logins(demo: Demo) -> Logins:
             | ({"otpauth": otpauth} if (otpauth := demo.otpauth[user.id]) else {})
             for user in demo.staff
         ],
+        "sittings": _sittings(demo),
     }  # fmt: skip

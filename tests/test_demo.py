@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -10,7 +10,7 @@ import pyotp
 import pytest
 
 import cli
-from demo.load import load
+from demo.load import SOON, load, quarter_behind
 from engine.clock import system_clock
 from models.candidate import Candidate
 from models.entry import Centre
@@ -142,8 +142,11 @@ async def test_log_ins_of_the_demo_really_log_in(settings: Settings, clean: None
         for staff in told["staff"]:
             code = pyotp.TOTP(pyotp.parse_uri(staff["otpauth"]).secret).now() if "otpauth" in staff else ""
             board = await client.log_in_staff(staff["email"], staff["password"], code)
-            assert (await board.ask("{ viewer { kind } }"))["viewer"]["kind"] == "STAFF"
+            kind = "PROCTOR" if staff["role"] == "PROCTOR" else "STAFF"
+            assert (await board.ask("{ viewer { kind } }"))["viewer"]["kind"] == kind
         await check_unclaimed(client, told["unclaimed"][0])
+        (sitting,) = told["sittings"]
+        await check_sitting(client, sitting)
     before = written(settings)
     await cli.prepare(settings, demo=True)
     assert written(settings) == before
@@ -166,6 +169,26 @@ async def check_showcases(client: Client, told: dict[str, Any]) -> None:
     texts = [(one["qualification"], one["headline"], one["overallScoreShown"]) for one in shown]
     assert ("C1 Advanced", "Council of Europe Level B2", "168") in texts
     assert ("Preliminary English Test", "Pass with Merit", "85/100") in texts
+
+
+HOME = "{ sittings { qualification candidateName state appointmentLocal timezone recipients { isSent } } }"
+
+
+async def check_sitting(client: Client, told: dict[str, str]) -> None:
+    """H1: there is one that can be tried."""
+    candidate = await client.log_in(told["idNumber"], told["password"])
+    (sitting,) = (await candidate.ask(HOME))["sittings"]
+    assert sitting["appointmentLocal"].startswith(told["startsAt"])
+    assert (sitting["candidateName"], sitting["timezone"]) == (told["name"], told["timezone"])
+    assert (sitting["state"], sitting["recipients"]) == ("BOOKED", [{"isSent": False}])
+
+
+@pytest.mark.parametrize(("loaded", "starts"), [("08:55:00", "09:00"), ("08:55:01", "09:15"), ("23:59:00", "00:15")])
+def test_the_sitting_of_the_demo_begins_at_the_next_full_quarter_that_leaves_five_minutes(
+    loaded: str, starts: str
+) -> None:
+    """H1: in a quarter of an hour at the most, and at some minutes' notice, it can be tried."""
+    assert f"{quarter_behind(datetime.fromisoformat(f'2026-11-22T{loaded}Z') + SOON):%H:%M:%S}" == f"{starts}:00"
 
 
 async def check_unclaimed(client: Client, entry: dict[str, str]) -> None:
