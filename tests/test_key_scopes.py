@@ -247,6 +247,7 @@ ORDERS: dict[str, dict[str, Any]] = {
     "suspendInstitution": {"id": "x", "reason": "A reason."},
     "decideApplication": {"id": "x", "approve": True},
     "addPhoto": {"entryId": "x"},
+    "addSittingPhoto": {"sittingId": "x"},
     "resendMail": {"ids": []},
 }
 
