@@ -18,6 +18,8 @@ from engine.database import Row
 from errors import NotPrintable
 from models.candidate import LANGUAGES
 from models.result import Moments, Outcome, ResultStatus, status
+from models.sittings.sitting import NOT_FOR_CANDIDATES
+from models.sittings.states import LIVE
 from models.version import HolderNotice, ResultVersion
 from models.viewer import Kind, Viewer, Visible
 from resolvers import access_log, files, photos, results, sessions, statements
@@ -31,6 +33,17 @@ PAGE = 100
 # What of a result is told only while it stands.
 AWARD = ("headline", "grade", "cefr", "overall_score", "skill_scores", "certificate_number")
 TOLD = ("statement_number", "version", "released_at", "withheld_at", "revoked_at", "exam_title", "exam_date")
+
+LEFT_OUT = {"running": [state.value for state in LIVE], "hidden": [kind.value for kind in NOT_FOR_CANDIDATES]}
+# Unofficial scores as the candidate is shown them (H8).
+UNOFFICIAL = "CASE WHEN sitting.state IN ('FINISHED', 'REPORTED') THEN unofficial_score END AS unofficial_score"
+
+
+def _of_sittings(table: str, columns: str, order: str, condition: str = "true") -> str:
+    """What a table holds of the candidate's sittings, each with its appointment."""
+    return f"""SELECT sitting.appointment_at, {columns} FROM {table} JOIN sitting ON sitting.id = {table}.sitting_id
+               WHERE sitting.candidate_id = :id AND {condition} ORDER BY {order}, {table}.id"""
+
 
 # Parts of `data.json` that one statement each answers: a list of objects, or, of the account, the one there is.
 PARTS = {
@@ -51,21 +64,35 @@ PARTS = {
                  FROM share JOIN result ON result.id = share.result_id
                  WHERE share.candidate_id = :id ORDER BY share.sent_at, share.id""",
     "sittings": """SELECT exam.title AS exam, sitting.appointment_at, sitting.timezone, sitting.booked_at,
-                          sitting.state, sitting.since, sitting.reason, sitting.words, (
-                          SELECT json_agg(json_build_object('kind', kind, 'state', event.state, 'at', happened_at,
-                                                            'detail', detail) ORDER BY happened_at, event.id)
-                          FROM sitting_event AS event WHERE event.sitting_id = sitting.id
-                          AND kind <> 'INCIDENT_NOTED')::text AS timeline
+                          sitting.state, sitting.since, sitting.reason, sitting.words, sitting.check_in_started_at,
+                          sitting.steps, sitting.sections, sitting.sections_done, sitting.break_started_at,
+                          sitting.seen_at, sitting.cancel_asked_at
                    FROM sitting JOIN exam ON exam.code = sitting.exam_id
                    WHERE sitting.candidate_id = :id ORDER BY sitting.appointment_at, sitting.id""",
-    "sittingMessages": """SELECT sitting.appointment_at, message.proctor_id IS NULL AS is_own, message.text,
-                                 message.sent_at
-                          FROM sitting_message AS message JOIN sitting ON sitting.id = message.sitting_id
-                          WHERE sitting.candidate_id = :id ORDER BY message.sent_at, message.id""",
-    "appeals": """SELECT sitting.appointment_at, appeal.text, appeal.made_at, appeal.outcome, appeal.answer,
-                         appeal.answered_at
-                  FROM appeal JOIN sitting ON sitting.id = appeal.sitting_id
-                  WHERE sitting.candidate_id = :id ORDER BY appeal.made_at""",
+    "sittingEvents": _of_sittings(
+        "sitting_event", "kind, sitting_event.state, happened_at, actor, detail", "happened_at", "kind <> ALL(:hidden)"
+    ),
+    "systemChecks": _of_sittings("system_check", "checked_at, failed", "checked_at"),
+    "checkInSteps": _of_sittings(
+        "check_in_step", "step, confirmed_at, rules_text, rules_version, rules_language", "confirmed_at"
+    ),
+    "sittingSections": _of_sittings("sitting_section", f"skill, started_at, ended_at, {UNOFFICIAL}", "started_at"),
+    "sittingBreaks": _of_sittings("sitting_break", "started_at, ended_at", "started_at"),
+    "sittingMessages": _of_sittings(
+        "sitting_message",
+        "sitting_message.proctor_id IS NULL AS is_own, text, sent_at, read_at, answered_at",
+        "sent_at",
+    ),
+    # what proctors noted, once nothing more depends on it that nobody knows of it
+    "sittingIncidents": _of_sittings("incident", "text, noted_at", "noted_at", "sitting.state <> ALL(:running)"),
+    "sittingRecipients": _of_sittings(
+        "sitting_recipient",
+        """institution_name_shown, named_at, consent_text, consent_version, consent_language,
+           share_id IS NOT NULL AS is_sent""",
+        "named_at",
+    ),
+    "recordings": _of_sittings("recording", "recorded_at, delete_at, deleted_at", "recorded_at"),
+    "appeals": _of_sittings("appeal", "text, made_at, outcome, answer, answered_at", "made_at"),
     "invitations": """SELECT name, email, website, country, invited_at, accepted_at, declined_at, told_at
                       FROM invitation WHERE candidate_id = :id ORDER BY invited_at, id""",
     "letters": """SELECT kind, address, language, written_at, sent_at, refused_at FROM letter
@@ -169,7 +196,7 @@ async def _data(viewer: Viewer, found: Sequence[Row], made: Made) -> AsyncIterat
     """`data.json`, part by part; the access log, which can be long, page by page."""
     yield b'{"madeAt":' + orjson.dumps(viewer.at)
     for name, statement in PARTS.items():
-        rows = [_named(row) for row in await database.rows(statement, id=viewer.id)]
+        rows = [_named(row) for row in await database.rows(statement, id=viewer.id, **LEFT_OUT)]
         yield _part(name, rows[0] if name == "account" else rows)
     yield _part("results", await _results(viewer, found))
     yield _part("files", made.names) + _part("notPrintable", made.not_printable)

@@ -109,10 +109,20 @@ def leads_to_a_row() -> frozenset[str]:
 
 
 def ways_to_sittings(type_name: str) -> set[str]:
-    """The fields of a type that are of sittings, or lead to one."""
+    """The fields of a type that are of sittings, or lead to sittings and to no other row."""
     if type_name in OF_SITTINGS:
         return set(fields_of(type_name))
-    return {name for name, field in fields_of(type_name).items() if get_named_type(field.type).name in OF_SITTINGS}
+    return {
+        name
+        for name in ways_to_rows(type_name)
+        if _is_of_sittings(get_named_type(fields_of(type_name)[name].type).name)
+    }
+
+
+def _is_of_sittings(type_name: str) -> bool:
+    if type_name in ROWS or type_name not in object_types():
+        return type_name in OF_SITTINGS
+    return ways_to_sittings(type_name) == ways_to_rows(type_name)
 
 
 def ways_to_rows(type_name: str) -> set[str]:

@@ -241,6 +241,7 @@ WORDS: Variables = {"reason": "LEFT", "words": "Gone."}
 SITTING_WAYS = {
     "Query.sitting": Way("sitting(id: $id)", "($id: ID!)", _each("id"), depth=2),
     "Query.sittings": Way("sittings", depth=2),
+    "Query.staff": Way("staff", depth=1),
     "Query.node Sitting": Way("node(id: $id)", "($id: ID!)", _each("id"), "Sitting", depth=2),
     "Query._entities Sitting": Way(
         "_entities(representations: $r)", "($r: [_Any!]!)", _represented, "Sitting", depth=2

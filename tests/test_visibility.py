@@ -26,7 +26,7 @@ from tests.sitting_scene import SITTING_WAYS
 from tests.situations import Situation, asks, check, edges, told_to, untold, without_rows
 from tests.world import World
 
-ALL_WAYS = WAYS | SITTING_WAYS  # those to sittings are walked in test_visibility_of_sittings.py
+ALL_WAYS = SITTING_WAYS | WAYS  # those to sittings are walked in test_visibility_of_sittings.py
 
 # what a live share adds
 HELD = {"candidate", "result 1", "award 1", "version 1", "notice to home", "share with home"}
