@@ -27,6 +27,7 @@ from models.institution import Institution
 from models.verifier import VerifierUser
 from resolvers import letters
 from resolvers.sittings import running
+from schema.ids import global_id
 from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.dashboards import KINDS, dashboard, live_cursor, socket
@@ -564,6 +565,9 @@ async def test_sittings_outlive_their_database_and_the_process_and_go_on_once_th
 ) -> None:
     """H5, H10: connections stay over the one, and both sides come back to the other and are told all, once."""
     home = live.home
+    query = f'subscription {{ sittingEvents(sittingId: "{global_id("Sitting", home.id)}") {{ kind }} }}'
+    async with dashboard("events", served, live.candidate.token, query=query):
+        pass  # whoever goes away stands in the way of nobody's signs of life
     async with live.at(served):
         await asyncio.to_thread(postgres.stop, "immediate")
         await asyncio.to_thread(postgres.start)

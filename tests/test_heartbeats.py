@@ -171,6 +171,7 @@ async def test_only_clients_that_answer_are_connected_over_every_transport_and_n
     homes = {kind: await Home.booked(world, clock) for kind in (*ALIVE, *MUTE)}
     for home in homes.values():
         await home.begun()
+    await one_is_closed(door, homes["events"])
     async with AsyncExitStack() as open_streams:
         ends = {kind: await open_streams.enter_async_context(following(kind, door, homes[kind])) for kind in homes}
         await until(lambda: door.services.sitting_hub.open_streams == len(ends))
@@ -191,6 +192,13 @@ async def test_only_clients_that_answer_are_connected_over_every_transport_and_n
             assert last_seen <= vanished_at, kind
             assert await stands(homes[kind], last_seen + LOST_AFTER) == "IN_PROGRESS", kind
             assert await stands(homes[kind], last_seen + LOST_AFTER + HARDLY) == "INTERRUPTED", kind
+
+
+async def one_is_closed(door: Door, home: Home) -> None:
+    """A stream that came to its end; it must not stand in the way of the others."""
+    async with following("events", door, home):
+        await until(lambda: door.services.sitting_hub.open_streams == 1)
+    await until(lambda: door.services.sitting_hub.open_streams == 0)
 
 
 async def is_seen_after(home: Home, moment: datetime) -> bool:

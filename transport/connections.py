@@ -176,7 +176,7 @@ class Connection(HttpToolsProtocol):
             return None
         try:
             facts = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_FACTS)
-        except OSError:  # it is closed
+        except (OSError, ValueError):  # it is closed; uvloop tells that by the latter
             return None
         milliseconds: int = struct.unpack_from("I", facts, LAST_ACKNOWLEDGED)[0]
         return milliseconds / 1000

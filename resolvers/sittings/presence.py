@@ -90,8 +90,8 @@ class Presence:
         try:
             yield
         finally:
-            signs.listen()
             signs.streams.remove(heard)
+            signs.hear(heard())
 
     def _signs(self, viewer: Viewer, sitting_id: UUID) -> Signs:
         if viewer.id is not None and viewer.kind is Kind.CANDIDATE:
