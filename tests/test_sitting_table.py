@@ -409,6 +409,22 @@ class Sittings(RuleBasedStateMachine):
         assert told.state in LIVE or Act.GIVE_SIGN not in possible(told, self.now)
 
 
+WORDS_OF_AN_END = {act: [None, *Reason] for act in (Act.END, Act.INVALIDATE)}
+
+
+@pytest.mark.parametrize("seconds", [0, 16, 901])
+@pytest.mark.parametrize("far", range(len(FORWARD) + 1))
+def test_every_act_is_decided_in_every_state_as_the_rules_are_told(far: int, seconds: int) -> None:
+    """However chance has it: wherever a sitting has come to, and some time later."""
+    for act in PEOPLES:
+        for reason in WORDS_OF_AN_END.get(act, [None]):
+            one = Sittings()
+            one.book(start=0, far=far)
+            one.wait(seconds * SECOND)
+            one._does(act, reason)
+            one.both_say_the_same()
+
+
 class TestSittings(Sittings.TestCase):  # type: ignore[misc, valid-type]  # made by hypothesis  # hypothesis makes the class
     settings = settings(
         max_examples=200, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
