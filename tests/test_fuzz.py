@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import hypothesis
@@ -33,9 +34,12 @@ from models.consent import CONSENT_VERSION
 from models.institution import Institution
 from models.result import Result
 from models.share import Share
+from models.sittings.sitting import Sitting
+from models.sittings.states import SittingState
 from settings import Settings
 from tests.client import Client
 from tests.served import Served
+from tests.sitting_world import EXAM
 from tests.world import PASSWORD, World, gid
 
 EXAMPLES = 8  # of each operation, as each viewer
@@ -80,7 +84,17 @@ async def _seen(world: World) -> tuple[str, str, list[Any]]:
     result, institution = await world.result(entry), await world.institution("Aoba Gakuin University")
     share = await Share.get(id=await world.share(result, institution))
     verifier = await world.verifier(institution, is_primary=True)
-    return entry.id_number, verifier.email, [result, institution, verifier, share]
+    rows = [result, institution, verifier, share, await _waiting(world, entry.candidate_id)]
+    return entry.id_number, verifier.email, rows
+
+
+async def _waiting(world: World, candidate_id: UUID) -> Sitting:
+    """A sitting of this candidate, who waits for a proctor."""
+    now = world.clock()
+    return await Sitting.create(
+        candidate_id=candidate_id, exam_id=EXAM, appointment_at=now, timezone="UTC", booked_at=now, since=now,
+        state=SittingState.CHECKING_IN, check_in_started_at=now, sections=["READING", "LISTENING"],
+    )  # fmt: skip
 
 
 async def _unseen(world: World) -> list[Any]:
@@ -91,17 +105,18 @@ async def _unseen(world: World) -> list[Any]:
     share = await Share.get(id=await world.share(result, institution))
     verifier = await world.verifier(institution, name=MARK, email=f"{MARK}@office.example")
     await world.suspend(institution)
-    return [candidate, result, institution, verifier, share]
+    return [candidate, result, institution, verifier, share, await _waiting(world, candidate.id)]
 
 
 def _values(rows: list[Any], id_number: str) -> dict[str, list[str]]:
     """What exists, by the name of the argument or input field that takes it."""
-    ids = {kind: [gid(row) for row in rows if isinstance(row, kind)] for kind in (Result, Institution, Share)}
+    ids = {kind: [gid(row) for row in rows if isinstance(row, kind)] for kind in (Result, Institution, Share, Sitting)}
     return {
         "id": [gid(row) for row in rows],
         "resultId": ids[Result],
         "institutionId": ids[Institution],
         "shareId": ids[Share],
+        "sittingId": ids[Sitting],
         "statementNumber": [row.statement_number for row in rows if isinstance(row, Result)],
         "search": ["ao", OWN, MARK],
         "code": ["C1_ADVANCED"],
@@ -110,7 +125,18 @@ def _values(rows: list[Any], id_number: str) -> dict[str, list[str]]:
     }
 
 
-TYPES = ("Candidate", "Entry", "Exam", "Institution", "Result", "Share", "VerifierUser", "DownloadTemplate", "Nope")
+TYPES = (
+    "Candidate",
+    "Sitting",
+    "Entry",
+    "Exam",
+    "Institution",
+    "Result",
+    "Share",
+    "VerifierUser",
+    "DownloadTemplate",
+    "Nope",
+)
 KEYS = ("id", "code", "statementNumber", "nope")
 REPRESENTATIONS = strategies.builds(
     lambda name, key, value: nodes.Object([_member("__typename", name), _member(key, value)]),
