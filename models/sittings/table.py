@@ -309,6 +309,13 @@ def after(facts: Facts, act: Act, now: datetime, reason: Reason | None = None) -
     return _moved(facts, rule, now, _reason(rule, reason))
 
 
+def closed(facts: Facts, now: datetime) -> Facts | None:
+    """The facts after the account was closed; None where that changes nothing, because the sitting was over."""
+    facts = standing(facts, now)
+    rule = RULES.get((facts.state, Act.CLOSE_ACCOUNT))
+    return None if rule is None else _moved(facts, rule, now, rule.reasons[0])
+
+
 def _reason(rule: Rule, given: Reason | None) -> Reason | None:
     """The reason of an end: the only one that there is, or the one that was given if it fits."""
     if len(rule.reasons) < 2:  # there is no choice

@@ -4,14 +4,11 @@ What is booked or runs is cancelled, and whoever watches is free. What is over s
 without the candidate's word, and a result that is reported is held and released as the record, and sent to nobody.
 """
 
-from models.sittings.states import Act
-from models.sittings.table import BEFORE_THE_END
 from models.viewer import Viewer
-from resolvers.sittings.moves import held_all, move
+from resolvers.sittings.moves import cancel_if_open, held_all
 
 
 async def cancel_open(viewer: Viewer) -> None:
     """Cancel those of a candidate's sittings that are not over, in the surrounding transaction."""
     for sitting in await held_all(viewer):
-        if sitting.facts.state in BEFORE_THE_END:
-            await move(sitting, Act.CLOSE_ACCOUNT)
+        await cancel_if_open(sitting)

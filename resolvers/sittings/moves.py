@@ -15,7 +15,7 @@ from errors import SittingNotFound, SittingStateForbids
 from models.sittings.reasons import Reason
 from models.sittings.sitting import Happening, Sitting, facts_of, written
 from models.sittings.states import LIVE, Act, Actor, SittingState
-from models.sittings.table import Facts, after, is_connected, standing, turns
+from models.sittings.table import Facts, after, closed, is_connected, standing, turns
 from models.trail import TrailAct
 from models.viewer import Kind, Viewer
 from models.visit import About
@@ -143,8 +143,20 @@ def _held(viewer: Viewer, row: Row) -> Held:
 
 async def move(sitting: Held, act: Act, told: Told = NOTHING_TOLD) -> Facts:
     """Do one act, if the table allows it: state, counts and events are written together. Raises SittingStateForbids."""
+    done = after(sitting.facts, act, sitting.viewer.at, told.reason)
+    await _write(sitting, act, done, told)
+    return done
+
+
+async def cancel_if_open(sitting: Held) -> None:
+    """Cancel a sitting with the account of its candidate, unless it is over (G2)."""
+    done = closed(sitting.facts, sitting.viewer.at)
+    if done is not None:
+        await _write(sitting, Act.CLOSE_ACCOUNT, done)
+
+
+async def _write(sitting: Held, act: Act, done: Facts, told: Told = NOTHING_TOLD) -> None:
     viewer, before = sitting.viewer, sitting.facts
-    done = after(before, act, viewer.at, told.reason)
     await _write_turns(sitting)
     await _set(sitting.id, written(done) | _ended(done, told) | dict(told.sets))
     if kind := _happening(act, before, viewer.at):
@@ -152,7 +164,6 @@ async def move(sitting: Held, act: Act, told: Told = NOTHING_TOLD) -> Facts:
     if act is not Act.GIVE_SIGN:
         await note(sitting)
     sitting.written = sitting.facts = done
-    return done
 
 
 def _ended(done: Facts, told: Told) -> dict[str, Any]:
