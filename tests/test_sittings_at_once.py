@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ from resolvers.sittings import (
 from tests.conftest import ControlledClock
 from tests.dying import deaths_at_each_statement
 from tests.locks import holding, lined_up, queued
-from tests.sitting_world import EXAM, Home, at
+from tests.sitting_world import EXAM, HERE, IN_TOKYO, Home, at
 from tests.world import PASSWORD, World
 
 SCORES = {"READING": 25, "LISTENING": 24, "SPEAKING": 23, "WRITING": 23}
@@ -165,15 +166,39 @@ async def test_an_account_that_is_closed_while_its_scores_are_reported_leaves_no
 async def test_recording_official_scores_and_loading_a_file_wait_for_one_another(home: Home, database_url: str) -> None:
     await home.finished()
     await scores.report(home.viewer, home.id)
-    texts = {"centre": "HOME", "examCode": EXAM, "examDate": "2026-11-25", "candidateNumber": "0001"}
-    texts |= {"overallScore": "96", "reading": "26", "listening": "24", "speaking": "23", "writing": "23"}
-
-    async def load() -> list[loading.Loaded]:
-        return [loaded async for loaded in loading.load(home.board, [Given(1, texts)], replaces=True)]
-
     record = caught(lambda: official_scores.record(home.board, home.id, 95, SCORES))
-    assert bugs(await lined_up(database_url, "result", record, caught(load))) == []
+    load = caught(lambda: loaded(home, row_of("0001")))
+    assert bugs(await lined_up(database_url, "result", record, load)) == []
     assert await database.value("SELECT overall_score FROM result WHERE released_at IS NOT NULL") == 95
+
+
+async def test_loading_scores_of_several_sittings_and_merging_institutions_wait_for_one_another(
+    home: Home, database_url: str
+) -> None:
+    one, other = sorted([(await home.world.institution()).id for _ in range(2)])
+    await recipients.change(home.viewer, home.id, [other], YES)
+    await home.finished()
+    await scores.report(home.viewer, home.id)
+    second = await Home.booked(home.world, home.clock, replace(HERE, starts_at=IN_TOKYO + timedelta(hours=5)))
+    await recipients.change(second.viewer, second.id, [one], YES)
+    await second.finished()
+    await scores.report(second.viewer, second.id)
+    load = caught(lambda: loaded(home, row_of("0001"), row_of("0002")))
+    merge = caught(lambda: mergers.merge(home.board, one, other, "The same"))
+    assert bugs(await lined_up(database_url, "institution", load, merge)) == []
+    assert await database.value("SELECT count(*) FROM share WHERE institution_id = :id", id=other) == 2
+
+
+def row_of(number: str) -> dict[str, str]:
+    """A row of official scores, of the sitting that was reported under this number."""
+    texts = {"centre": "HOME", "examCode": EXAM, "examDate": "2026-11-25", "candidateNumber": number}
+    return texts | {"overallScore": "96", "reading": "26", "listening": "24", "speaking": "23", "writing": "23"}
+
+
+async def loaded(home: Home, *rows: dict[str, str]) -> list[loading.Loaded]:
+    """What comes of loading a file."""
+    given = [Given(line, texts) for line, texts in enumerate(rows, start=1)]
+    return [done async for done in loading.load(home.board, given, replaces=True)]
 
 
 async def test_naming_institutions_while_two_of_them_are_merged_waits_its_turn(home: Home, database_url: str) -> None:

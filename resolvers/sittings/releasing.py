@@ -23,7 +23,7 @@ ENTRIES = """SELECT entry.id, entry.candidate_id, result.id AS result_id FROM en
 
 # Held in one order, as by whoever merges two of them; a merger that was under way is over then.
 NAMED_ONES = """SELECT 1 FROM institution WHERE id IN (
-                    SELECT institution_id FROM sitting_recipient WHERE sitting_id = :id) ORDER BY id FOR SHARE"""
+                    SELECT institution_id FROM sitting_recipient WHERE sitting_id = ANY(:ids)) ORDER BY id FOR SHARE"""
 
 
 async def hold(viewer: Viewer, keys: Sequence[EntryKey]) -> dict[UUID, Held]:
@@ -56,6 +56,7 @@ async def release(held: Mapping[UUID, Held], entry_ids: Collection[UUID], viewer
         now=viewer.at,
         ids=[one["result_id"] for one in found],
     )
+    await database.rows(NAMED_ONES, ids=[held[entry["id"]].id for entry in found])
     for entry in found:
         sitting = held[entry["id"]]
         sitting.viewer = viewer  # at the moment of this batch: a file takes longer than one
@@ -69,7 +70,6 @@ async def _share(sitting: Held, entry: Row) -> None:
     Of one that went up in another, the other has it, as it has all that was sent before. None of an account that was
     closed: whoever closes it holds the result before, or withdraws what is shared (G2).
     """
-    await database.rows(NAMED_ONES, id=sitting.id)
     named = await database.rows(
         """SELECT sitting_recipient.*, institution.id AS receiver_id FROM sitting_recipient
            JOIN institution AS named ON named.id = institution_id
