@@ -15,6 +15,7 @@ from resolvers import corrections, password_links, sandboxes, templates
 from resolvers.corrections import Order
 from schema.ids import global_id
 from tests.showing import Cast, Filled, Words
+from tests.sitting_props import OWN_OF_SITTINGS
 from tests.world import gid
 from transport.developers.examples import Example
 
@@ -124,7 +125,7 @@ async def _to_load(cast: Cast) -> Words:
 
 async def _to_release(cast: Cast) -> Words:
     """A session of which nothing is released."""
-    exam_date = date(2026, 1, 1) + timedelta(days=cast.world.count)
+    exam_date = date(2024, 1, 1) + timedelta(days=cast.world.count)
     await cast.world.result(await cast.world.entry(exam="B2_FIRST", exam_date=exam_date), released_at=None)
     return {"YOUR_EXAM_DATE": str(exam_date)}
 
@@ -181,6 +182,7 @@ async def _sandbox(cast: Cast) -> Words:
 
 
 OWN: dict[str, Callable[[Cast], Awaitable[Words]]] = {
+    **OWN_OF_SITTINGS,
     "amendResult": _own_result,
     "changeInstitution": _institution,
     "changePassword": _somebody,

@@ -3,17 +3,20 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
 from models.entry import Entry
 from models.institution import Institution
 from models.result import Result
+from models.sittings.proctoring import ProctorPresence
 from models.statement import check_token
 from models.verifier import StaffUser, VerifierRole, VerifierUser
 from models.viewer import Kind
 from resolvers.withdrawals import withdraw
 from schema.ids import global_id
+from tests.sitting_world import proctor_of
 from tests.world import PASSWORD, SECRET, World, gid
 from transport.developers.examples import YOURS, scopes_of
 
@@ -60,6 +63,7 @@ class Cast:
             "primary": await world.verifier(institution),
             "officer": await world.verifier(institution),
             "reader": await world.verifier(institution, role=VerifierRole.READER),
+            "proctor": await proctor_of(world),
             "board": await world.staff(),
             "centre": await world.staff(centre=await world.centre()),
         }
@@ -72,6 +76,8 @@ class Cast:
         gone = await self.world.result(await self.world.entry(self.candidate))
         withdrawn = await self.world.share(gone, self.institution)
         await withdraw(self.world.viewer(Kind.CANDIDATE, self.candidate.id), withdrawn)
+        connected_until = self.world.clock() + timedelta(hours=1)
+        await ProctorPresence.create(staff_id=self.users["proctor"].id, seen_at=connected_until)
         officer = self.users["officer"]
         assert isinstance(officer, VerifierUser)
         self.words = {

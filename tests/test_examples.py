@@ -300,7 +300,7 @@ def _may(who: str, named: tuple[str, ...]) -> bool:
 
 
 def test_who_may_is_as_the_pages_say(ran: Ran) -> None:
-    """Whoever is not named gets null for a query, and `NotLoggedIn` or `NotAllowed` for an order; all others do not."""
+    """Whoever is not named gets null or nothing for a query, `NotLoggedIn` or `NotAllowed` for an order; others not."""
     wrong = {}
     with httpx2.Client(base_url=ran.served.url, trust_env=False, timeout=60) as http:
         for operation in operations():
@@ -329,6 +329,6 @@ def _asked(http: httpx2.Client, ran: Ran, name: str, token: str) -> Any:
 def _is_shut_out(name: str, answer: Any) -> bool:
     codes = [one["extensions"]["code"] for one in answer.get("errors", [])]
     found = (answer.get("data") or {}).get(name)
-    if codes or found is None:
+    if codes or found is None or found == []:
         return all(code in ("UNAUTHENTICATED", "FORBIDDEN") for code in codes)
     return isinstance(found, dict) and found.get("__typename") in ("NotLoggedIn", "NotAllowed")

@@ -30,12 +30,12 @@ async def name(viewer: Viewer, sitting_id: UUID, reference: str) -> datetime:
     """
     if viewer.kind is not Kind.PROCTOR:
         viewer.must_be(Kind.STAFF)
+        if not viewer.is_board:
+            raise NotAllowed
     if not REFERENCE.fullmatch(reference):  # what it names is deleted one day, and must be no other file of ours
         raise InvalidInput([Problem("reference", "A recording is named such as recording/2f0c9a.webm.")])
     async with database.transaction():
         sitting = await held(viewer, sitting_id)
-        if viewer.kind is Kind.STAFF and not viewer.is_board:
-            raise NotAllowed
         if viewer.kind is Kind.PROCTOR and sitting.row["proctor_id"] != viewer.id:
             raise SittingNotFound
         await note(sitting)

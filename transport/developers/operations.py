@@ -113,5 +113,6 @@ GROUPS = (
         frozenset({"reader", "officer", "primary"}),
     ),
     Group("candidates", "For candidates", "With the session of a candidate (`logIn`).", frozenset({"candidate"})),
+    Group("proctors", "For proctors", "With the session of a proctor (`logInStaff`).", frozenset({"proctor"})),
     Group("staff", "For staff", "With the session of staff (`logInStaff`).", frozenset({"centre", "board"})),
 )
