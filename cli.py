@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     """Every command; what it does is `tell` without settings, `run` on the open database, or `begin`."""
     parser = argparse.ArgumentParser(prog="cli.py", description=__doc__)
-    parser.set_defaults(tell=None, run=None, begin=lambda *_: 0, migrates=True, demo=False)
+    parser.set_defaults(tell=None, run=None, begin=lambda *_: 0, migrates=True, demo=False, ahead=0)
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="migrate and serve; starts a database unless DATABASE_URL is set")
     serving.add_argument("--demo", action="store_true", help="load the demo if the database is empty")
@@ -99,6 +99,8 @@ def _print_documents(_: argparse.Namespace) -> int:
 def _with_settings(options: argparse.Namespace) -> int:
     try:
         settings = Settings.from_env(os.environ)
+        if options.ahead and settings.production:
+            raise ValueError("The clock is not put forward in production.")
         post_of(settings)  # what is wrong with it is told before anything is begun
         settings = with_database(settings)
     except (ValueError, embedded.EmbeddedFailure) as error:
@@ -163,9 +165,6 @@ async def opened(url: str) -> AsyncIterator[None]:
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
-    if options.ahead and settings.production:
-        sys.stderr.write("The clock is not put forward in production.\n")
-        return 2
     return serve(settings, ahead(timedelta(seconds=options.ahead)) if options.ahead else system_clock)
 
 
@@ -234,9 +233,10 @@ def _greeting(logins: dict[str, list[dict[str, str]]]) -> str:
         f"  to claim:   {entry['idNumber']} with Secret Number {entry['secretNumber']}\n"
         f"  verifier:   {verifier['email']} / {verifier['password']}  ({verifier['institution']})\n"
         f"  staff:      {board['email']} / {board['password']}, "
-        f"{_greeting_of_sittings(logins)}"
         f"with a code from `.venv/bin/python cli.py staff code {board['email']}`\n"
+        f"{_greeting_of_sittings(logins)}"
     )
+
 
 def _greeting_of_sittings(logins: dict[str, list[dict[str, str]]]) -> str:
     """Who takes an exam at home, and who watches; a demo that was loaded long ago has neither."""
@@ -246,7 +246,6 @@ def _greeting_of_sittings(logins: dict[str, list[dict[str, str]]]) -> str:
         f"  at home:    {one['idNumber']}, {one['startsAt']} {one['timezone']}\n" for one in logins.get("sittings", [])
     ]
     return "".join(watching + booked)
-
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 import argparse
 import asyncio
 import math
-import os
+import signal
 import sys
 from typing import Any
 
 from commands.simulate import accounts, report
 from commands.simulate.door import Door
 from commands.simulate.proctors import MOST_WATCHED
-from commands.simulate.service import NotStarted, Service, own_settings
+from commands.simulate.service import Service, checked, own_settings
 from commands.simulate.simulation import People, Simulation
 from commands.simulate.stories import dealt
 from engine import database, embedded, keys, log
@@ -53,13 +53,13 @@ def _tell(options: argparse.Namespace) -> int:
     if options.kill and options.url:
         return _not_possible("Only a service that was started here can be killed.")
     try:
-        settings = Settings.from_env(os.environ) if options.url else own_settings()
-        if settings.production:
-            return _not_possible("Not in production: people who are made up would stay there.")
+        settings = checked(Settings.from_env()) if options.url else own_settings()
         log.configure(settings.log_format)
         return asyncio.run(_play(options, settings))
-    except (ValueError, accounts.NotPossible, NotStarted, embedded.EmbeddedFailure) as error:
+    except (ValueError, accounts.NotPossible, embedded.EmbeddedFailure) as error:
         return _not_possible(str(error))
+    except asyncio.CancelledError:
+        return 1
 
 
 def _not_possible(why: str) -> int:
@@ -69,6 +69,9 @@ def _not_possible(why: str) -> int:
 
 async def _play(options: argparse.Namespace, settings: Settings) -> int:
     service = None if options.url else Service(settings)
+    playing = asyncio.current_task()
+    assert playing is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)  # so that the service ends too
     try:
         if service is not None:
             await service.start()

@@ -9,8 +9,6 @@ from commands.simulate.door import App, Fault, Payload
 from commands.simulate.play import (
     BREAK,
     CHOICE,
-    HEARTBEAT_SECONDS,
-    LIVE,
     OVER,
     SECTION,
     THROWN_OUT,
@@ -47,7 +45,6 @@ class Candidate:
         self.state = "BOOKED"
         self.news = News()
         self.thrown_out = asyncio.Event()
-        self.is_away = False
         self.appointment_at: datetime
         self.stream: Stream
         self.asked_at: list[float] = []  # questions without an answer
@@ -99,22 +96,13 @@ class Candidate:
         if not self.story.comes:
             return
         playing = asyncio.create_task(self._play())
-        beating = asyncio.create_task(self._beat())
         thrown_out = asyncio.create_task(self.thrown_out.wait())
         try:
-            await asyncio.wait({playing, thrown_out, beating}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (playing, beating):
-                if task.done():
-                    task.result()
+            await asyncio.wait({playing, thrown_out}, return_when=asyncio.FIRST_COMPLETED)
+            if playing.done():
+                playing.result()
         finally:
-            await ended([playing, beating, thrown_out])
-
-    async def _beat(self) -> None:
-        """Signs of life, as long as the line holds."""
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            if self.state in LIVE and not self.is_away:
-                await self.app.insist("reportConnection", sittingId=self.id)
+            await ended([playing, thrown_out])
 
     async def _play(self) -> None:
         await asyncio.sleep((self.appointment_at - self.play.door.now()).total_seconds())
@@ -185,13 +173,11 @@ class Candidate:
         await self.app.insist("markMessagesRead", sittingId=self.id)
 
     async def _drop(self) -> None:
-        """Lose the line, for so long that the service notices; some never come back."""
-        self.is_away = True
+        """Lose the line, by which signs of life go, for so long that it is noticed; some never come back."""
         self.room.is_empty = not self.story.comes_back
         await self.stream.close()
         if self.story.comes_back:
             await self.play.pause(*AWAY_SECONDS)
-            self.is_away = False
             self.stream.open()
             await self.app.insist("reportConnection", sittingId=self.id)
 

@@ -11,7 +11,6 @@ from commands.simulate.door import App, Door, Payload
 from commands.simulate.stories import Room
 from commands.simulate.streams import SITTING_EVENTS, Ledger, Stream
 
-HEARTBEAT_SECONDS = 5
 LIVE = frozenset({"CHECKING_IN", "IN_PROGRESS", "INTERRUPTED", "ON_BREAK"})
 THROWN_OUT = frozenset({"MISSED", "BREAK_OVERRUN", "INVALIDATED", "ENDED_BY_PROCTOR"})
 OVER = THROWN_OUT | {"FINISHED", "REPORTED", "CANCELLED"}

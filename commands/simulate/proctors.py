@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from commands.simulate.door import TIMELINE, App, Fault, NotMine, Payload
-from commands.simulate.play import CHECK_IN_STEP, HEARTBEAT_SECONDS, OVER, News, Play, ended
+from commands.simulate.play import CHECK_IN_STEP, OVER, News, Play, ended
 from commands.simulate.stories import Room
 from commands.simulate.streams import Stream
 
 STEPS = ("DOCUMENT", "RULES", "SCREEN", "MIRROR", "ROOM", "BROWSER", "PASSWORD")
 MOST_WATCHED = 8
-LOOKS_EVERY = 1.0  # seconds, at the queue
+LOOKS_EVERY = 2.0  # seconds, at the queue
 WAIT_SECONDS = 5.0
 SOON = (0.1, 0.5)  # seconds until something is noticed
 TYPING = (0.5, 2.0)
@@ -48,7 +48,6 @@ class Proctor:
 
     async def work(self) -> None:
         """Take and watch, for ever."""
-        beating = asyncio.create_task(self._beat())
         try:
             while True:
                 if len(self.busy_with) < MOST_WATCHED:
@@ -58,14 +57,7 @@ class Proctor:
                     if one.task is not None and one.task.done():
                         one.task.result()
         finally:
-            await ended([beating, *(one.task for one in self.watched.values() if one.task is not None)])
-
-    async def _beat(self) -> None:
-        """A sign of life, which counts for all that is watched."""
-        while True:
-            for id in self.busy_with[:1]:
-                await self.app.insist("reportConnection", sittingId=id)
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await ended([one.task for one in self.watched.values() if one.task is not None])
 
     async def _take(self) -> None:
         """Take whoever waits; without an answer, look which ones one has."""

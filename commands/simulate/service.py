@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpcore2
 
+from commands.simulate.accounts import NotPossible
 from engine import embedded
 from settings import Settings
 
@@ -17,13 +18,12 @@ START_SECONDS = 120
 STOP_SECONDS = 30
 
 
-class NotStarted(Exception):
-    """The service did not get ready; the message tells where it says why."""
-
-
 def own_settings() -> Settings:
-    """Settings of a service with a folder of its own in VAR_DIR, and a database there unless DATABASE_URL is set."""
-    given = Settings.from_env()
+    """Settings of a service with a folder of its own in VAR_DIR, and a database there unless DATABASE_URL is set.
+
+    Raises NotPossible in a production.
+    """
+    given = checked(Settings.from_env())
     var = given.var / "simulation"
     var.mkdir(parents=True, exist_ok=True)
     url = given.database_url or embedded.start(var / "postgres")
@@ -34,6 +34,13 @@ def own_settings() -> Settings:
     }  # fmt: skip
     os.environ.update(own)
     return Settings.from_env()
+
+
+def checked(settings: Settings) -> Settings:
+    """The settings, if people who are made up may stay there. Raises NotPossible."""
+    if settings.production:
+        raise NotPossible("Not in production: people who are made up would stay there.")
+    return settings
 
 
 def free_port() -> int:
@@ -58,7 +65,7 @@ class Service:
         return f"http://127.0.0.1:{self.settings.port}/graphql"
 
     async def start(self, ahead_seconds: int = 0) -> None:
-        """Start it, with a clock so far ahead, and wait until it is ready. Raises NotStarted."""
+        """Start it, with a clock so far ahead, and wait until it is ready. Raises NotPossible."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, str(COMMAND), "serve", "--demo", "--ahead", str(ahead_seconds),
@@ -69,11 +76,11 @@ class Service:
                 while not await self._is_ready():  # noqa: ASYNC110  # another process sets no event
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            raise NotStarted(f"The service is not ready; see {self.log}.") from None
+            raise NotPossible(f"The service is not ready; see {self.log}.") from None
 
     async def _is_ready(self) -> bool:
         if self.process is None or self.process.returncode is not None:
-            raise NotStarted(f"The service has ended; see {self.log}.")
+            raise NotPossible(f"The service has ended; see {self.log}.")
         address = f"http://127.0.0.1:{self.settings.port}/readyz"
         try:
             async with httpcore2.AsyncConnectionPool() as http:
