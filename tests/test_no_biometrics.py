@@ -37,6 +37,7 @@ OF_NEITHER = {
     "sitting.sections": "names of skills",
     "sitting.test_password_seal": "of a password that we drew",
     "system_check.failed": "names of parts",
+    "check_in_step.rules_text": "the rules as they were accepted",
     "sitting_message.text": "what two people wrote",
     "incident.text": "what a proctor wrote",
     "sitting_event.detail": "a step, a section, the key of a message, a reason",

@@ -16,6 +16,7 @@ from engine import database, files
 from engine.jobs import Worker
 from errors import NotAllowed, NotLoggedIn, SittingNotFound, SittingStateForbids
 from models.consent import CONSENT_VERSION
+from models.exam import Exam
 from models.institution import Institution
 from models.photo import Photo
 from models.scope import Scope
@@ -26,7 +27,7 @@ from models.trail import TrailEntry
 from models.viewer import Kind
 from resolvers import closing, exports, photos, withdrawals
 from resolvers.shares import Consent
-from resolvers.sittings import check_ins, official_scores, proctoring, recipients, running, scores
+from resolvers.sittings import bookings, check_ins, official_scores, proctoring, recipients, running, scores
 from resolvers.sittings import photos as sitting_photos
 from schema.ids import global_id
 from settings import Settings
@@ -196,6 +197,13 @@ async def test_whoever_hands_a_sitting_over_neither_adds_nor_sees_its_photo_any_
 
 
 # ---- who sees it
+
+
+async def test_results_of_every_exam_that_is_taken_at_home_have_a_photo(desk: Desk) -> None:
+    """R7"""
+    at_home = await Exam.filter(scale_id=bookings.SCALE_AT_HOME)
+    assert [exam.code for exam in at_home if exam.photo] == ["IBT_HOME", "IBT_HOME_2026"]
+    assert all(exam.photo for exam in at_home)
 
 
 async def test_candidate_proctor_and_board_see_it_and_nobody_else(desk: Desk) -> None:

