@@ -162,6 +162,13 @@ class Visible(Generic[M]):
         )
         return None if found is None else self._instance(found)
 
+    async def holds(self, id: UUID) -> bool:
+        """Whether the row with this id may be seen."""
+        table = self.model._meta.db_table
+        return bool(
+            await database.rows(f"SELECT 1 FROM {table} WHERE {table}.id = :id AND {self}", id=id, **self.named)
+        )
+
     def _instance(self, found: Row) -> M:
         return self.model._init_from_db(**found)
 

@@ -70,7 +70,7 @@ async def follow(
     viewer.saw(sitting.candidate_id)
     hidden = HIDDEN.get(viewer.kind, frozenset())
     async for event in journal.follow_topic(hub, sitting_id, viewer.session_id, bookmark):
-        if viewer.kind is Kind.PROCTOR and await visible.get_or_none(sitting_id) is None:
+        if viewer.kind is Kind.PROCTOR and not await visible.holds(sitting_id):
             return
         if event.kind not in hidden:
             yield event
