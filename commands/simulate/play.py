@@ -11,6 +11,7 @@ from commands.simulate.door import App, Door, Payload
 from commands.simulate.stories import Room
 from commands.simulate.streams import SITTING_EVENTS, Ledger, Stream
 
+LOOKS_AT_ITSELF_EVERY = 0.1  # seconds
 LIVE = frozenset({"CHECKING_IN", "IN_PROGRESS", "INTERRUPTED", "ON_BREAK"})
 THROWN_OUT = frozenset({"MISSED", "BREAK_OVERRUN", "INVALIDATED", "ENDED_BY_PROCTOR"})
 OVER = THROWN_OUT | {"FINISHED", "REPORTED", "CANCELLED"}
@@ -28,6 +29,7 @@ class Play:
     ledger: Ledger = field(default_factory=Ledger)
     rooms: dict[str, Room] = field(default_factory=dict)  # by sitting
     answers: list[float] = field(default_factory=list)  # seconds that candidates waited for one
+    late: list[float] = field(default_factory=list)  # seconds that this program came late itself
     live: set[str] = field(default_factory=set)
     most_live: int = 0
     entered: int = 0
@@ -43,6 +45,14 @@ class Play:
     async def pause(self, least: float, most: float) -> None:
         """So many seconds, whatever the pace."""
         await asyncio.sleep(self.dice.uniform(least, most))
+
+    async def watch_itself(self) -> None:
+        """Note how late this program is woken: on a machine that has too much to do, all apps are slow by it."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due_at = loop.time() + LOOKS_AT_ITSELF_EVERY
+            await asyncio.sleep(LOOKS_AT_ITSELF_EVERY)
+            self.late.append(loop.time() - due_at)
 
     def moment_in(self, seconds: float) -> datetime:
         """A moment so many seconds ahead, by the service's clock."""

@@ -54,6 +54,7 @@ def _facts(play: Play, found: Found, limit_seconds: float) -> Iterator[str]:
         "events told, of them after a break": f"{ledger.told}, {ledger.caught_up}",
         "events lost, doubled, made up": f"{ledger.lost}, {ledger.doubled}, {ledger.made_up}",
         "seconds to the client (p50 p95 p99)": f"{_three(ledger.seconds)} (p99 below {limit_seconds})",
+        "seconds that the apps came late themselves": _three(play.late),
         "shares due, come once, twice, never": f"{found.shares_due}, {shares['1']}, {shares['2']}, {shares['0']}",
         "streams taken up again": ledger.reopened,
         "answers lost, and looked for": play.door.lost_answers,
@@ -61,6 +62,8 @@ def _facts(play: Play, found: Found, limit_seconds: float) -> Iterator[str]:
     }
     if found.away_seconds is not None:
         facts["seconds away after kill -9"] = round(found.away_seconds, 1)
+    if found.cpu_seconds is not None:
+        facts["CPU seconds of the service"] = round(found.cpu_seconds)
     for name, fact in facts.items():
         yield f"{name:<48}{fact}"
 

@@ -8,6 +8,7 @@ from asyncio.subprocess import Process
 from pathlib import Path
 
 import httpcore2
+import psutil
 
 from commands.simulate.accounts import NotPossible
 from engine import embedded
@@ -58,6 +59,7 @@ class Service:
         self.settings = settings
         self.log = settings.var / "service.log"
         self.process: Process | None = None
+        self.cpu_seconds = 0.0  # of the processes that have ended
 
     @property
     def url(self) -> str:
@@ -88,9 +90,14 @@ class Service:
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException):
             return False
 
+    def _note_cpu(self, process: Process) -> None:
+        times = psutil.Process(process.pid).cpu_times()
+        self.cpu_seconds += times.user + times.system
+
     async def kill(self) -> None:
         """End it as a power cut would."""
         if self.process is not None and self.process.returncode is None:
+            self._note_cpu(self.process)
             self.process.kill()
             await self.process.wait()
 
@@ -98,6 +105,7 @@ class Service:
         """End it in order."""
         if self.process is None or self.process.returncode is not None:
             return
+        self._note_cpu(self.process)
         self.process.terminate()
         try:
             async with asyncio.timeout(STOP_SECONDS):

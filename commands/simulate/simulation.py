@@ -64,6 +64,7 @@ class Found:
     faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
     away_seconds: float | None = None
+    cpu_seconds: float | None = None
 
 
 class Simulation:
@@ -96,11 +97,16 @@ class Simulation:
             await self._put_forward()
             await self._wait_for_ends(with_clock=True)
             self.found.seconds = time.monotonic() - started
+            self.found.cpu_seconds = self._cpu_seconds()
             await self._compare()
         finally:
             await ended(background)
             await self._close()
         return self.found
+
+    def _cpu_seconds(self) -> float | None:
+        """Of the service, its starts included, until the clock was put forward."""
+        return self.service.cpu_seconds if self.service and self.service.cpu_seconds else None
 
     async def _guard(self, part: Coroutine[Any, Any, None]) -> None:
         """Note what ends somebody's part that should not have ended."""
@@ -127,7 +133,7 @@ class Simulation:
         return await accounts.log_in(self.play.door, "logInStaff", **given)
 
     def _beside(self, kills: bool) -> list[Coroutine[Any, Any, None]]:
-        parts = [self.board.work(), *(proctor.work() for proctor in self.proctors.values())]
+        parts = [self.play.watch_itself(), self.board.work(), *(proctor.work() for proctor in self.proctors.values())]
         return [*parts, self._kill()] if kills else parts
 
     async def _book(self) -> None:
