@@ -20,7 +20,6 @@ from models.sittings.table import (
     Facts,
     after,
     always,
-    next_deadline,
     possible,
     standing,
     turns,
@@ -112,7 +111,6 @@ def test_fifteen_minutes_after_the_appointment_is_in_time_and_later_is_missed(la
     missed = standing(ready, last + late)
     assert (missed.state, missed.since, missed.reason) == (S.MISSED, last, Reason.NOT_STARTED_IN_TIME)
     assert standing(ready, last) == ready
-    assert next_deadline(ready) == last
 
 
 def test_a_system_check_does_not_help_after_the_fifteen_minutes() -> None:
@@ -126,7 +124,6 @@ def test_who_started_in_time_may_wait_for_a_proctor_as_long_as_it_takes() -> Non
     """H2"""
     waiting = after(booked(S.SYSTEM_CHECKED), Act.START_CHECK_IN, AT + timedelta(minutes=15))
     assert standing(waiting, AT + timedelta(hours=5)) == waiting
-    assert next_deadline(waiting) is None
 
 
 @pytest.mark.parametrize("late", [TICK, timedelta(seconds=1), timedelta(days=1)])

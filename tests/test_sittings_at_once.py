@@ -1,6 +1,7 @@
 """Orders about sittings that come at once, in the wrong order, or from a process that dies in the middle (H2-H9)."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine import database
+from engine.events import Batch, Cursor
 from engine.limits import forget
 from errors import InvalidInput, Refusal, SittingStateForbids
 from models.consent import CONSENT_VERSION
@@ -30,12 +32,15 @@ from resolvers.sittings import (
     running,
     scores,
 )
+from resolvers.sittings import events as sitting_events
 from tests.conftest import ControlledClock
 from tests.dying import deaths_at_each_statement
 from tests.locks import holding, lined_up, queued
 from tests.sitting_world import EXAM, HERE, IN_TOKYO, Home, at
 from tests.world import PASSWORD, World
 
+TICK = timedelta(microseconds=1)
+INDEX = re.compile(r"(?:on|using) (sitting_\w+)")
 SCORES = {"READING": 25, "LISTENING": 24, "SPEAKING": 23, "WRITING": 23}
 YES = Consent(CONSENT_VERSION, "en")
 TABLES = (
@@ -281,6 +286,83 @@ async def test_workers_share_what_fell_due_while_all_were_down_and_each_is_told_
     due = "kind = 'MISSED' AND happened_at = appointment_at + interval '15 minutes' AND happened_at = sitting.since"
     assert await database.value(f"{told} WHERE {due}") == 250
     assert await database.value("SELECT count(*) FROM sitting_event WHERE kind = 'MISSED'") == 250
+
+
+@pytest.mark.parametrize(("due", "is_written"), [("START", 15 * 60), ("SIGN", 15), ("BREAK", 10 * 60)])
+async def test_the_job_writes_what_the_table_says_on_both_sides_of_its_edge(
+    home: Home, due: str, is_written: int
+) -> None:
+    """H11: the statements of the job name these times once more."""
+    if due == "START":
+        home.clock.now = (await home.row())["appointment_at"]
+    else:
+        await home.begun()
+    if due == "BREAK":
+        await home.sections(2)
+        await running.start_break(home.viewer, home.id)
+    home.clock.forward(seconds=is_written)
+    late = home.clock() + moves.GRACE
+    assert await moves.settle(late) == 0
+    assert await moves.settle(late + TICK) == 1
+    assert (await home.row())["since"] == home.clock()
+
+
+async def test_a_proctor_is_away_for_the_queue_from_the_moment_from_which_the_table_says_so(home: Home) -> None:
+    """H5"""
+    await home.taken()
+    home.clock.forward(seconds=15)
+    assert await proctoring.queue(home.proctor) == []
+    assert [one["id"] for one in await proctoring.queue(at(home.proctor, home.clock() + TICK))] == [home.id]
+
+
+async def test_what_is_over_is_not_looked_at_again_by_the_job(home: Home) -> None:
+    """However many sittings there have been: each kind of deadline is found by an index of those that run."""
+    await database.rows(
+        """INSERT INTO sitting (id, candidate_id, exam_id, appointment_at, timezone, booked_at, state, since, sections,
+                                reason)
+           SELECT gen_random_uuid(), candidate_id, exam_id, appointment_at, timezone, booked_at, 'MISSED', since,
+                  sections, 'NOT_STARTED_IN_TIME' FROM sitting, generate_series(1, 3000)"""
+    )
+    await database.rows("ANALYZE sitting")
+    used = [INDEX.findall(await plan(due)) for due in moves.DUE]
+    assert all(used), used
+    assert not any("sitting_pkey" in indexes for indexes in used), used
+
+
+async def plan(due: str) -> str:
+    """How PostgreSQL looks for what is due, whatever the moment is."""
+    statement = database.numbered(f"SELECT * FROM sitting WHERE {due} LIMIT 100")[0]
+    async with database.transaction():
+        await database.rows(f"PREPARE looked_for (timestamptz) AS {statement}")
+        found = await database.rows("EXPLAIN EXECUTE looked_for (now())")
+        await database.rows("DEALLOCATE looked_for")
+    return "\n".join(row["QUERY PLAN"] for row in found)
+
+
+# ---- events
+
+
+async def test_an_event_whose_writer_was_slow_is_told_before_those_that_followed_it(
+    home: Home, database_url: str
+) -> None:
+    """H10: none is passed over by a cursor that saw later ones."""
+    start = (await behind(home, (0, 0), 1)).position
+    slow = f"""INSERT INTO sitting_event (sitting_id, kind, state, happened_at, actor)
+               VALUES ('{home.id}', 'HANDED_OVER', 'BOOKED', now(), 'PROCTOR')"""
+    async with holding(database_url, slow, commits=True):
+        await home.check_system()
+        before = await sitting_events.read(home.id, start)
+        assert (before.events, before.more) == ([], True)
+    told = (await behind(home, before.position, 2)).events
+    assert [event.kind.value for event in told] == ["HANDED_OVER", "SYSTEM_CHECK_PASSED"]
+
+
+async def behind(home: Home, cursor: Cursor, count: int) -> Batch[sitting_events.SittingEvent]:
+    """The events of a sitting behind a cursor, once there are so many."""
+    async with asyncio.timeout(60):
+        while len((batch := await sitting_events.read(home.id, cursor)).events) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return batch
 
 
 # ---- a process that dies

@@ -270,12 +270,6 @@ def standing(facts: Facts, now: datetime) -> Facts:
     return done[-1].facts if done else facts
 
 
-def next_deadline(facts: Facts) -> datetime | None:
-    """When the clock will do something with this sitting, if nobody else does before."""
-    due = [due_at(facts, act) for act in BY_CLOCK if (facts.state, act) in RULES]
-    return min(due) if due else None
-
-
 # ---- what was ordered before
 
 
