@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from graphql import GraphQLInputObjectType, get_named_type
 from starlette.applications import Starlette
 
 from models.institution import InstitutionStatus
@@ -20,6 +21,7 @@ from tests.conftest import ControlledClock
 from tests.keyed import Office, kind, seen
 from tests.lists import csv_of, result, rows_in, sent, state
 from tests.looking_up import BORN, FIND, PURPOSE, VERIFY, paper, used_up
+from tests.printed import fields_of
 from tests.scene import Asker, Scene, everything_told, scene_of, told_by
 from tests.world import World, gid
 
@@ -247,17 +249,56 @@ ORDERS: dict[str, dict[str, Any]] = {
     "suspendInstitution": {"id": "x", "reason": "A reason."},
     "decideApplication": {"id": "x", "approve": True},
     "addPhoto": {"entryId": "x"},
-    "addSittingPhoto": {"sittingId": "x"},
     "resendMail": {"ids": []},
 }
+A_SITTING: dict[str, Any] = {"sittingId": "x"}
+OF_SITTINGS: dict[str, dict[str, Any]] = {
+    "bookSitting": {"examCode": "x", "startsAt": "2027-01-15T09:00", "timezone": "Asia/Tokyo"},
+    "takeNextSitting": {},
+    "nameRecipients": A_SITTING | {"institutionIds": []},
+    "recordSystemCheck": A_SITTING | {"passed": []},
+    "confirmCheckInStep": A_SITTING | {"step": "RULES"},
+    "enterTest": A_SITTING | {"testId": "x", "password": "x"},
+    "handOverSitting": A_SITTING | {"proctorId": "x"},
+    "nameRecording": A_SITTING | {"reference": "recording/x"},
+    "recordOfficialScores": A_SITTING | {"overallScore": 1, "skillScores": []},
+    "recordUnofficialScores": A_SITTING | {"skillScores": []},
+    "answerAppeal": A_SITTING | {"text": "x", "outcome": "STANDS"},
+    **dict.fromkeys(("sendMessage", "noteIncident", "appealSitting"), A_SITTING | {"text": "x"}),
+    **dict.fromkeys(("endSitting", "invalidateSitting"), A_SITTING | {"reason": "LEFT", "words": "x"}),
+    **dict.fromkeys(
+        (
+            "startCheckIn", "releaseTestAgain", "startSection", "finishSection", "startBreak", "endBreak",
+            "reportConnection", "resumeSitting", "finishSitting", "markMessagesRead", "cancelScores", "reportScores",
+            "undoCancellation", "addSittingPhoto",
+        ),
+        A_SITTING,
+    ),
+}  # fmt: skip
+
+
+def input_of(order: str) -> GraphQLInputObjectType:
+    """The type of the input that an order takes."""
+    taken = get_named_type(fields_of("Mutation")[order].args["input"].type)
+    assert isinstance(taken, GraphQLInputObjectType)
+    return taken
+
+
+def test_every_order_about_a_sitting_is_tried() -> None:
+    about = {name for name in fields_of("Mutation") if "sittingId" in input_of(name).fields}
+    assert about | {"bookSitting", "takeNextSitting"} == set(OF_SITTINGS)
 
 
 async def test_no_scope_gives_what_belongs_to_candidates_users_and_staff(office: Office) -> None:
     key = await office.key()
-    told = {name: (await key.order(name, "", **given))["__typename"] for name, given in ORDERS.items()}
-    assert told == dict.fromkeys(ORDERS, "NotAllowed")
-    asked = await key.ask("{ me { id } staff { __typename } organisation { joinRequests { edges { cursor } } } }")
-    assert asked == {"me": None, "staff": None, "organisation": {"joinRequests": None}}
+    orders, told = ORDERS | OF_SITTINGS, {}
+    for name, given in orders.items():
+        order = f"mutation ($i: {input_of(name).name}!) {{ {name}(input: $i) {{ __typename }} }}"
+        told[name] = (await key.ask(order, i=given))[name]["__typename"]
+    assert told == dict.fromkeys(orders, "NotAllowed")
+    others = "sittings { id } proctors { id } organisation { joinRequests { edges { cursor } } }"
+    asked = await key.ask(f"{{ me {{ id }} staff {{ __typename }} {others} }}")
+    assert asked == {"me": None, "staff": None, "organisation": {"joinRequests": None}, "sittings": [], "proctors": []}
 
 
 async def test_logging_out_ends_no_key(office: Office) -> None:
