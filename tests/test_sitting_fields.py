@@ -1,5 +1,7 @@
 """What candidates, proctors and staff read of a sitting through the door, and with how many statements (H1-H10)."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from models.viewer import Kind
 from resolvers.sittings import appeals, bookings, chat, proctoring, recordings, running, scores
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements
-from tests.sitting_world import Home, proctor_of
+from tests.sitting_world import HERE, IN_TOKYO, Home, proctor_of
 from tests.world import World
 
 GIVEN = {"READING": 25, "LISTENING": 24}
@@ -86,6 +88,10 @@ async def test_whoever_waits_sees_the_place_in_the_queue_and_since_when(client: 
     assert (await told(client, home, fields))["queue"] is None
     waits = (await told(client, other, fields))["queue"]
     assert waits == {"place": 1, "waitingSince": home.clock().isoformat()}
+    left_at = home.clock()
+    home.clock.forward(seconds=16)
+    waits = (await told(client, home, fields))["queue"]
+    assert waits == {"place": 1, "waitingSince": left_at.isoformat()}  # since the proctor's last sign of life
 
 
 async def test_candidates_know_their_proctor_by_a_number_and_the_others_by_name(client: Client, home: Home) -> None:
@@ -99,6 +105,11 @@ async def test_candidates_know_their_proctor_by_a_number_and_the_others_by_name(
     assert seen == shown | {"name": home.staff.name}
     board = await home.world.staff()
     assert (await told(client, home, fields, board))["proctor"] == seen
+    elsewhere = await Home.booked(home.world, home.clock, replace(HERE, starts_at=IN_TOKYO + timedelta(days=1)))
+    elsewhere.staff = home.staff
+    await elsewhere.taken()
+    assert (await told(client, elsewhere, fields))["proctor"]["number"] != shown["number"]
+    assert (await told(client, home, fields))["proctor"]["isConnected"] is True
     home.clock.forward(seconds=16)
     other = await proctor_of(home.world)
     assert (await told(client, home, fields))["proctor"] == shown | {"isConnected": False}

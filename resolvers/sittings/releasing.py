@@ -59,9 +59,10 @@ async def release(held: Mapping[UUID, Held], entry_ids: Collection[UUID], viewer
     await database.rows(NAMED_ONES, ids=[held[entry["id"]].id for entry in found])
     for entry in found:
         sitting = held[entry["id"]]
-        sitting.viewer = viewer  # at the moment of this batch: a file takes longer than one
+        if viewer.at > sitting.viewer.at:
+            sitting.viewer = viewer  # at the moment of this batch: a file takes longer than one
         await _share(sitting, entry)
-        await moves.tell(sitting.id, Happening.SCORES_RECORDED, sitting.facts, viewer)
+        await moves.tell(sitting.id, Happening.SCORES_RECORDED, sitting.facts, sitting.viewer)
 
 
 async def _share(sitting: Held, entry: Row) -> None:
