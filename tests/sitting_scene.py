@@ -29,11 +29,10 @@ from models.sittings.sitting import Happening, Sitting, SittingEvent, SittingRec
 from models.sittings.states import Actor, SittingState
 from models.verifier import StaffRole
 from tests.scene import Asker, Scene, Variables, Way
-from tests.sitting_world import EXAM
+from tests.sitting_world import ALL_SKILLS, EXAM, row_of
 from tests.world import World, gid
 
 TEST_ID, TEST_PASSWORD = "HIDDENID22", "hiddenpass"
-ALL_SKILLS = ["READING", "LISTENING", "SPEAKING", "WRITING"]
 RECORDED = "recording/2f0c9a.webm"
 LAST_EVENT = Happening.RESUMED  # of the sitting "live"; what everybody who follows it is told last
 CHOICES = (
@@ -111,12 +110,8 @@ async def _sittings(scene: Scene) -> None:
 
 async def _sitting(scene: Scene, candidate: str, place: int, **facts: Any) -> Sitting:
     """The one at this place was booked for so many seconds before now."""
-    now = scene.world.clock()
-    known: dict[str, Any] = {
-        "candidate_id": scene.rows[candidate].id, "exam_id": EXAM, "timezone": "Asia/Tokyo", "booked_at": now,
-        "appointment_at": now - timedelta(seconds=place), "since": now, "sections": ALL_SKILLS,
-    }  # fmt: skip
-    return await Sitting.create(**known | facts)
+    at = scene.world.clock() - timedelta(seconds=place)
+    return await row_of(scene.world, scene.rows[candidate], appointment_at=at, **facts)
 
 
 async def _reported(scene: Scene, facts: dict[str, Any]) -> Sitting:

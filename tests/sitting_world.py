@@ -10,6 +10,7 @@ from models.candidate import Candidate
 from models.sittings.check_in import STEPS, Step
 from models.sittings.proctoring import Part
 from models.sittings.sitting import Sitting
+from models.sittings.states import SittingState
 from models.sittings.table import Facts
 from models.verifier import StaffRole, StaffUser
 from models.viewer import Kind, Viewer
@@ -21,6 +22,7 @@ from tests.conftest import ControlledClock
 from tests.world import World
 
 EXAM = "IBT_HOME_2026"
+ALL_SKILLS = ["READING", "LISTENING", "SPEAKING", "WRITING"]
 IN_TOKYO = datetime(2026, 11, 25, 10, 0)  # noqa: DTZ001  # what the clock on the wall shows
 HERE = Appointment(EXAM, IN_TOKYO, "Asia/Tokyo")
 
@@ -129,6 +131,14 @@ async def proctor_of(world: World, **facts: Any) -> StaffUser:
 def at(viewer: Viewer, moment: datetime) -> Viewer:
     """The same viewer at another moment."""
     return replace(viewer, at=moment)
+
+
+async def row_of(world: World, candidate: Candidate, state: SittingState, **facts: Any) -> Sitting:
+    """The row of a sitting in this state, as if it had come there; its appointment is now."""
+    now = world.clock()
+    known: dict[str, Any] = {"exam_id": EXAM, "timezone": "Asia/Tokyo", "sections": ALL_SKILLS, "booked_at": now}
+    known |= {"appointment_at": now, "since": now}
+    return await Sitting.create(candidate_id=candidate.id, state=state, **known | facts)
 
 
 async def booked(world: World) -> Sitting:

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ import httpx2
 import pytest
 
 from models.notify import Notify
+from models.sittings.check_in import STEPS
+from models.sittings.sitting import Sitting
 from models.totp import code_at
 from tests.client import Client
 from tests.mail_server import link_in, mails_in, text_of
 from tests.served import Served, until
+from tests.sitting_world import EXAM, proctor_of
 from tests.world import World, gid
 
 SECRETS = {"first": "7391", "further": "8264"}
@@ -165,6 +168,40 @@ async def fetched(life: Life, what: str, address: str) -> None:
     assert answer.status_code == 200, [line[-700:] for line in life.served.stderr.splitlines() if "rror" in line]
 
 
+async def sat_at_home(life: Life, own: Client) -> None:
+    """A sitting is checked in; its test password is released twice, typed wrong once, and used."""
+    soon = datetime.now(UTC) + timedelta(days=2)
+    wanted = {"examCode": EXAM, "startsAt": f"{soon:%Y-%m-%dT%H:%M}", "timezone": "UTC"}
+    told = "sitting { id candidateName }"
+    sitting = (await own.order("bookSitting", f"... on SittingBooked {{ {told} }}", **wanted))["sitting"]
+    about = {"sittingId": sitting["id"]}
+    parts = ["CAMERA", "MICROPHONE", "SPEAKER", "SCREEN", "NETWORK", "BROWSER"]
+    await own.order("recordSystemCheck", "", **about, passed=parts)
+    await Sitting.all().update(appointment_at=life.world.clock())
+    assert (await about_it(own, "startCheckIn", **about))["__typename"] == "SittingChanged"
+    proctor = life.client.as_(life.use("session of the proctor", await life.world.token(await proctor_of(life.world))))
+    await proctor.order("takeNextSitting", "")
+    released = "... on CheckInStepConfirmed { testId testPassword }"
+    for step in STEPS:
+        input = about | {"step": step.value, "nameOnDocument": sitting["candidateName"]}
+        first = await proctor.order("confirmCheckInStep", released, **input)
+    life.use("test password that was lost", first["testPassword"])
+    again = await about_it(proctor, "releaseTestAgain", "... on TestReleased { testId testPassword }", **about)
+    told_id, password = again["testId"], life.use("test password", again["testPassword"])
+    wrong = life.use("wrong test password", "typedbadly7")
+    entered = [
+        (await own.order("enterTest", "", **about, testId=told_id, password=one))["__typename"]
+        for one in (wrong, first["testPassword"], password)
+    ]
+    assert entered == ["WrongTestPassword", "WrongTestPassword", "SittingChanged"]
+
+
+async def about_it(client: Client, name: str, selection: str = "", **input: Any) -> Any:
+    """What an order answers that takes nothing but a sitting."""
+    order = f"mutation ($i: SittingInput!) {{ {name}(input: $i) {{ __typename {selection} }} }}"
+    return (await client.ask(order, i=input))[name]
+
+
 async def claimed_exported_and_closed(life: Life, own: Client) -> None:
     """A further entry, everything in one file, a log-in by cookie, and the end of the account."""
     world = life.world
@@ -201,6 +238,7 @@ async def lived(life: Life) -> None:
     own, entry = await registered(life)
     await changed(life, own)
     await shared(life, own, entry)
+    await sat_at_home(life, own)
     await staff_logged_in(life)
     await claimed_exported_and_closed(life, own)
     life.use("service's key", KEY)
@@ -252,7 +290,7 @@ async def test_no_secret_of_a_whole_life_is_kept_or_logged(life: Life, database_
     """G3: not in the database, not in the log; in mails only the link that belongs there."""
     await lived(life)
     life.served.stop()
-    assert len(life.used) >= 22
+    assert len(life.used) >= 26
     log = life.served.stderr + life.served.stdout
     rows = await dump(database_url)
     assert log.count('"path": "/graphql"') + log.count('"path":"/graphql"') > 15
