@@ -12,6 +12,7 @@ from models.sittings.reasons import Reason
 from resolvers.sittings import check_ins, proctoring, recordings, running
 from schema.arguments import Input
 from schema.context import Info
+from schema.costs import list_of
 from schema.ids import global_id, key_of
 from schema.refusals import (
     InvalidInput,
@@ -140,7 +141,10 @@ class Proctor:
 
 @strawberry.type
 class ProctoringQuery:
-    @strawberry.field(description="The other proctors who are connected now; empty for everybody but proctors.")
+    @strawberry.field(
+        description="The other proctors who are connected now; empty for everybody but proctors.",
+        directives=[list_of(20)],
+    )
     async def proctors(self, info: Info) -> list[Proctor]:
         found = await proctoring.others(info.context.viewer)
         return [Proctor(id=global_id("Proctor", one["id"]), name=one["name"]) for one in found]

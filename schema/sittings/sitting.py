@@ -258,7 +258,8 @@ class SittingQuery:
     @strawberry.field(
         description="The candidate's own sittings, newest appointment first; for proctors those that they watch and, "
         "after them, those that wait, first appointment first, but before all others those whose candidate has waited "
-        "more than 30 seconds for an answer, longest first. Empty for everybody else."
+        "more than 30 seconds for an answer, longest first. Empty for everybody else.",
+        directives=[list_of(10)],
     )
     async def sittings(self, info: Info) -> list[Sitting]:
         viewer = info.context.viewer
