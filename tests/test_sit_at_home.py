@@ -221,6 +221,17 @@ async def test_wrong_test_passwords_lock_and_a_new_one_ends_the_old(home: Home) 
     assert await home.stands() == "IN_PROGRESS"
 
 
+async def test_a_new_test_password_can_be_entered_at_once_whatever_was_tried_before(home: Home) -> None:
+    """H3"""
+    await home.taken()
+    await home.confirm(*STEPS)
+    for _ in range(5):
+        with pytest.raises(WrongTestPassword):
+            await check_ins.enter_test(home.viewer, home.id, home.released.test_id, "guess")
+    new = await check_ins.release_again(home.proctor, home.id)
+    await check_ins.enter_test(home.viewer, home.id, new.test_id, new.password)
+
+
 async def test_only_the_candidate_can_use_up_the_tries_of_a_test_password_and_only_once_there_is_one(
     home: Home,
 ) -> None:
@@ -376,8 +387,9 @@ async def test_an_invalidated_sitting_tells_its_candidate_why_in_the_proctors_wo
     assert "INCIDENT_NOTED" in await home.told(home.board)
     assert await proctoring.incidents(home.viewer, [home.id]) == []
     assert [one["text"] for one in await proctoring.incidents(home.board, [home.id])] == ["A second person speaks"]
-    with pytest.raises(InvalidInput):
-        await proctoring.invalidate(home.proctor, home.id, Reason.HELP_BY_OTHERS, " ")
+    for nothing in (" ", "\u200b", "\u202e\u2069", "\x07"):
+        with pytest.raises(InvalidInput):
+            await proctoring.invalidate(home.proctor, home.id, Reason.HELP_BY_OTHERS, nothing)
     await proctoring.invalidate(home.proctor, home.id, Reason.HELP_BY_OTHERS, "Somebody told you answers.")
     row = await home.row()
     assert (row["state"], row["reason"], row["words"]) == (

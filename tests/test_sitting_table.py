@@ -409,15 +409,18 @@ class Sittings(RuleBasedStateMachine):
 WORDS_OF_AN_END = {act: [None, *Reason] for act in (Act.END, Act.INVALIDATE)}
 
 
-@pytest.mark.parametrize("seconds", [0, 16, 901])
+@pytest.mark.parametrize("waits", [(0,), (16,), (901,), (10, 10)])
 @pytest.mark.parametrize("far", range(len(FORWARD) + 1))
-def test_every_act_is_decided_in_every_state_as_the_rules_are_told(far: int, seconds: int) -> None:
-    """However chance has it: wherever a sitting has come to, and some time later."""
+def test_every_act_is_decided_in_every_state_as_the_rules_are_told(far: int, waits: tuple[int, ...]) -> None:
+    """However chance has it: wherever a sitting has come to, and some time later, with signs of life between."""
     for act in PEOPLES:
         for reason in WORDS_OF_AN_END.get(act, [None]):
             one = Sittings()
             one.book(start=0, far=far)
-            one.wait(seconds * SECOND)
+            one.wait(waits[0] * SECOND)
+            for seconds in waits[1:]:
+                one._does(Act.GIVE_SIGN, None)
+                one.wait(seconds * SECOND)
             one._does(act, reason)
             one.both_say_the_same()
 

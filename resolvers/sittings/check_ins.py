@@ -9,7 +9,7 @@ from uuid import UUID
 
 from engine import database, keys
 from engine.database import Row
-from engine.limits import Attempt, Lock, take
+from engine.limits import Attempt, Lock, forget, take
 from errors import NameDiffers, SittingNotFound, SittingStateForbids, StepNotNext, TooManyTries, WrongTestPassword
 from models.base import new_id
 from models.sittings.check_in import Step, is_same_name, letters, nearest, next_step
@@ -147,6 +147,7 @@ async def release_again(viewer: Viewer, sitting_id: UUID) -> Released:
             **_sets(sitting_id, released),
         )
         await note(sitting)
+        await forget(TEST_PASSWORDS, str(sitting_id))  # what was tried opens nothing any more
         return released
 
 

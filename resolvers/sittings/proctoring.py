@@ -178,9 +178,9 @@ async def invalidate(viewer: Viewer, sitting_id: UUID, reason: Reason, words: st
 
 
 def checked(text: str, path: str) -> str:
-    """A text that a person wrote, without blanks around it; raises InvalidInput."""
+    """A text that a person wrote, without blanks around it; raises InvalidInput where there is nothing to be read."""
     text = text.strip()
-    if not text:
+    if not any(map(str.isprintable, text)):
         raise InvalidInput([Problem(path, "Write something.")])
     if len(text) > LONGEST_TEXT:
         raise InvalidInput([Problem(path, "At most 1,000 characters can be written here.")])
