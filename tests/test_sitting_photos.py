@@ -27,7 +27,7 @@ from models.trail import TrailEntry
 from models.viewer import Kind
 from resolvers import closing, exports, photos, withdrawals
 from resolvers.shares import Consent
-from resolvers.sittings import bookings, check_ins, official_scores, proctoring, recipients, running, scores
+from resolvers.sittings import appeals, bookings, check_ins, official_scores, proctoring, recipients, running, scores
 from resolvers.sittings import photos as sitting_photos
 from schema.ids import global_id
 from settings import Settings
@@ -357,11 +357,16 @@ async def test_a_sitting_without_a_report_keeps_its_photo_for_ninety_days(
     await until(lambda: kept(settings) == [])
 
 
-@pytest.mark.parametrize("ended", [reported, Desk.go_on])
-async def test_a_photo_that_can_go_with_a_result_is_kept(
+async def appealed(desk: Desk) -> None:
+    await invalidated(desk)
+    await appeals.make(desk.home.viewer, desk.home.id, "It was the radio")
+
+
+@pytest.mark.parametrize("ended", [reported, Desk.go_on, appealed])
+async def test_a_photo_that_is_needed_is_kept(
     desk: Desk, settings: Settings, ended: Callable[[Desk], Awaitable[None]]
 ) -> None:
-    """H8: of a reported sitting, and of one whose candidate may still report it."""
+    """H8, H9: of a reported sitting, of one whose candidate may still report it, or who waits for an answer."""
     await desk.add()
     await ended(desk)
     desk.home.clock.forward(days=900)

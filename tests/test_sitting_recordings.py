@@ -9,11 +9,12 @@ import pytest
 from engine import database
 from engine import files as store
 from errors import InvalidInput, NotAllowed, NotLoggedIn, SittingNotFound, Unavailable
-from models.sittings.proctoring import Recording
+from models.sittings.proctoring import AppealOutcome, Recording
+from models.sittings.reasons import Reason
 from models.trail import TrailEntry
 from models.viewer import Kind
 from resolvers import closing
-from resolvers.sittings import recordings
+from resolvers.sittings import appeals, proctoring, recordings
 from resolvers.sittings.recordings import KEPT
 from tests.conftest import ControlledClock
 from tests.dying import deaths_at_each_statement
@@ -98,6 +99,16 @@ async def test_it_is_kept_for_ninety_days_and_not_a_moment_longer(home: Home) ->
     assert await recordings.delete_due(day) == 0
 
 
+async def test_it_stays_until_an_appeal_is_answered(home: Home) -> None:
+    """H9: what was seen and heard is what the answer rests on."""
+    day = await named(home)
+    await proctoring.invalidate(home.proctor, home.id, Reason.HELP_BY_OTHERS, "Somebody whispered")
+    await appeals.make(home.viewer, home.id, "It was the radio")
+    assert await recordings.delete_due(day) == 0
+    await appeals.answer(home.board, home.id, AppealOutcome.STANDS, "It was not")
+    assert await recordings.delete_due(day) == 1
+
+
 async def test_many_that_are_due_go_in_one_turn(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recordings, "DELETED_AT_ONCE", 2)
     for number in range(5):
@@ -141,9 +152,11 @@ async def test_a_recording_that_nobody_named_goes_no_later_than_the_others(home:
 
 
 async def test_recordings_of_a_closed_account_go_at_once(home: Home) -> None:
-    """G2: also one that is named after it."""
+    """G2: also one that is named after it, and one that an appeal waits for."""
     await home.world.entry(home.candidate)
     await named(home)
+    await proctoring.invalidate(home.proctor, home.id, Reason.HELP_BY_OTHERS, "Somebody whispered")
+    await appeals.make(home.viewer, home.id, "It was the radio")
     await closing.close(home.viewer, PASSWORD, is_confirmed=True)
     late = "recording/late.webm"
     assert await recordings.name(home.board, home.id, late) == home.clock()

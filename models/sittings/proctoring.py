@@ -217,6 +217,10 @@ class AppealOutcome(Enum):
     FEE_RETURNED = "FEE_RETURNED"
 
 
+# What a decision may rest on stays until it is made, whatever its day.
+APPEAL_WAITS = "EXISTS (SELECT 1 FROM appeal WHERE appeal.sitting_id = sitting.id AND appeal.outcome IS NULL)"
+
+
 class Appeal(Table):
     """A candidate's word against the end of a sitting, and the board's answer (H9); one a sitting."""
 

@@ -13,7 +13,7 @@ from engine import database
 from engine.database import Row
 from engine.pictures import Picture
 from errors import SittingNotFound, SittingStateForbids
-from models.sittings.proctoring import SittingPhoto
+from models.sittings.proctoring import APPEAL_WAITS, SittingPhoto
 from models.sittings.sitting import Happening, Sitting
 from models.sittings.states import SittingState
 from models.trail import TrailAct
@@ -148,15 +148,16 @@ async def _shown(viewer: Viewer, photo_id: UUID) -> Row | None:
 async def let_go_due(now: datetime) -> int:
     """Delete the photos of sittings that ended long ago without a report, or were left in the middle; tells how many.
 
-    One that is finished keeps its photo, as it can be reported still; of a cancelled one, undoing is over before.
+    One that is finished keeps its photo, as it can be reported still, and one with an appeal until it is answered; of a
+    cancelled one, undoing is over before.
     """
     count = 0
     while True:
         async with database.transaction():
             gone = await database.rows(
-                """DELETE FROM sitting_photo WHERE sitting_id IN (
+                f"""DELETE FROM sitting_photo WHERE sitting_id IN (
                        SELECT sitting.id FROM sitting JOIN sitting_photo ON sitting_photo.sitting_id = sitting.id
-                       WHERE state <> 'FINISHED' AND since <= :before
+                       WHERE state <> 'FINISHED' AND since <= :before AND NOT {APPEAL_WAITS}
                        ORDER BY sitting.id LIMIT :most FOR UPDATE OF sitting SKIP LOCKED) RETURNING file""",
                 before=now - KEPT,
                 most=DELETED_AT_ONCE,

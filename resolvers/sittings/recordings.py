@@ -1,7 +1,7 @@
 """Recordings of sittings: put into the file store by whatever records, named here with the day on which they go (H4).
 
-A job deletes each with its name. One whose account was closed goes at once, and one that nobody ever named no later
-than the others.
+A job deletes each with its name, but not before an appeal is answered. One whose account was closed goes at once, and
+one that nobody ever named no later than the others.
 """
 
 import re
@@ -12,6 +12,7 @@ from engine import database
 from engine import files as store
 from errors import InvalidInput, NotAllowed, Problem, SittingNotFound
 from models.base import new_id
+from models.sittings.proctoring import APPEAL_WAITS
 from models.viewer import Kind, Viewer
 from resolvers.sittings.moves import held, note
 
@@ -19,8 +20,9 @@ FOLDER = "recording"
 REFERENCE = re.compile(rf"{FOLDER}/[0-9A-Za-z_-]{{1,100}}(\.[0-9a-z]{{1,5}})?")
 KEPT = timedelta(days=90)  # an appeal is made before
 DELETED_AT_ONCE = 100
-DUE = """SELECT id, reference FROM recording WHERE deleted_at IS NULL AND delete_at <= :now
-         ORDER BY delete_at LIMIT :most"""
+DUE = f"""SELECT recording.id, reference FROM recording JOIN sitting ON sitting.id = sitting_id
+          JOIN candidate ON candidate.id = candidate_id WHERE deleted_at IS NULL AND delete_at <= :now
+          AND (closed_at IS NOT NULL OR NOT {APPEAL_WAITS}) ORDER BY delete_at LIMIT :most"""
 
 
 async def name(viewer: Viewer, sitting_id: UUID, reference: str) -> datetime:

@@ -213,7 +213,9 @@ class Appeal:
 class Recording:
     reference: str | None = strawberry.field(description="What it is called in the store; null: it is deleted.")
     recorded_at: datetime = strawberry.field(description="When it was named, UTC.")
-    delete_at: datetime = strawberry.field(description="When it is deleted, UTC.")
+    delete_at: datetime = strawberry.field(
+        description="When it is deleted, UTC; not before an appeal that was made by then is answered."
+    )
     deleted_at: datetime | None = strawberry.field(description="When it was deleted, UTC; null: not yet.")
 
     @classmethod
