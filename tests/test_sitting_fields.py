@@ -235,3 +235,24 @@ async def test_a_page_takes_the_same_statements_for_one_sitting_and_for_four(
     with statements.counted():
         await own.ask(PAGE)
     assert len(statements) <= counts[0]
+
+
+async def test_a_message_takes_nine_statements_a_section_as_many_and_what_is_done_already_five(
+    client: Client, home: Home, statements: Statements
+) -> None:
+    """H4: the session; BEGIN; the sitting, held; the limit and the message, or the state and the section; the event;
+    the trail; COMMIT; the sitting as it is answered. Done already: neither a change, nor an event, nor the trail.
+    """
+    await home.begun()
+    own = client.as_(await home.world.token(home.candidate))
+    say = """mutation ($input: SittingTextInput!) { sendMessage(input: $input) {
+        ... on SittingChanged { sitting { state } } } }"""
+    start = """mutation ($input: SittingInput!) { startSection(input: $input) {
+        ... on SittingChanged { sitting { state } } } }"""
+    about = {"sittingId": home.gid}
+    text = about | {"text": "Hello"}
+    for query, input, expected in ((say, text, 9), (say, text, 9), (start, about, 9), (start, about, 5)):
+        with statements.counted():
+            answer = await own.ask(query, input=input)
+        assert [one["sitting"]["state"] for one in answer.values()] == ["IN_PROGRESS"]
+        assert len(statements) == expected, statements.sent
