@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import pyotp
+
 from commands.simulate.door import App, Door, Fault
 from commands.simulate.stories import Room, Story
 from commands.viewer import board
@@ -45,7 +47,7 @@ class Member:
     name: str
     email: str
     password: str
-    code: str
+    authenticator: pyotp.TOTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ async def enter(people: Sequence[Room]) -> list[Numbers]:
 
 
 async def engage(role: StaffRole, count: int) -> list[Member]:
-    """Make so many accounts of staff, as `cli.py staff add` does, each with a code of this moment."""
+    """Make so many accounts of staff, as `cli.py staff add` does, each with an authenticator."""
     run = secrets.token_hex(4)
     made = []
     for number in range(count):
@@ -120,7 +122,9 @@ async def engage(role: StaffRole, count: int) -> list[Member]:
             f"{role.value.lower()}-{run}-{number}@played.example",
         )
         access = await staff.add(name, email, role, None, system_clock())
-        made.append(Member(name, email, access.password, await staff.code(email, system_clock()) or ""))
+        authenticator = pyotp.parse_uri(access.otpauth or "")
+        assert isinstance(authenticator, pyotp.TOTP)
+        made.append(Member(name, email, access.password, authenticator))
     return made
 
 

@@ -29,6 +29,7 @@ BREAK_AFTER = 2  # sections: Reading and Listening
 DROPS_IN = 2  # the third section
 AWAY_SECONDS = (18, 25)  # the service takes a connection for lost after 15
 ANSWER_SECONDS = 120
+LONGEST_AHEAD_SECONDS = 120
 PAUSE_SECONDS = 0.5
 UNOFFICIAL = "query ($id: ID!) { sitting(id: $id) { unofficialScores { skill } } }"
 
@@ -58,15 +59,10 @@ class Candidate:
 
     async def book(self, institution_id: str, seconds_ahead: float) -> None:
         """Book, name who gets the result, and check the system; the appointment is so many seconds ahead."""
-        self.appointment_at = self.play.moment_in(seconds_ahead)
-        payload = await self.app.insist(
-            "bookSitting",
-            examCode=EXAM,
-            startsAt=self.appointment_at.astimezone(self.zone).replace(tzinfo=None).isoformat(),
-            timezone=str(self.zone),
-            institutionIds=[institution_id],
-            consent={"version": CONSENT_VERSION, "language": "en"},
-        )
+        payload = await self._booked(institution_id, seconds_ahead)
+        while payload["__typename"] == "InvalidInput" and seconds_ahead < LONGEST_AHEAD_SECONDS:
+            seconds_ahead *= 2  # it came after the appointment: the machine is slow
+            payload = await self._booked(institution_id, seconds_ahead)
         if "sitting" not in payload:
             raise Fault(payload)
         self.id = payload["sitting"]["id"]
@@ -77,6 +73,17 @@ class Candidate:
         for place in range(self.story.checks_failed):
             await self.app.insist("recordSystemCheck", sittingId=self.id, passed=PARTS[place + 1 :])
         await self.app.insist("recordSystemCheck", sittingId=self.id, passed=PARTS)
+
+    async def _booked(self, institution_id: str, seconds_ahead: float) -> Payload:
+        self.appointment_at = self.play.moment_in(seconds_ahead)
+        return await self.app.insist(
+            "bookSitting",
+            examCode=EXAM,
+            startsAt=self.appointment_at.astimezone(self.zone).replace(tzinfo=None).isoformat(),
+            timezone=str(self.zone),
+            institutionIds=[institution_id],
+            consent={"version": CONSENT_VERSION, "language": "en"},
+        )
 
     def _heard(self, event: Payload) -> None:
         self.state = event["state"]

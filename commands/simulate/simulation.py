@@ -129,7 +129,7 @@ class Simulation:
         self.candidates = [Candidate(self.play, app, room, place) for place, (app, room) in enumerate(both)]
 
     async def _staff(self, member: Member) -> App:
-        given = {"email": member.email, "password": member.password, "code": member.code}
+        given = {"email": member.email, "password": member.password, "code": member.authenticator.now()}
         return await accounts.log_in(self.play.door, "logInStaff", **given)
 
     def _beside(self, kills: bool) -> list[Coroutine[Any, Any, None]]:
