@@ -7,20 +7,21 @@ from functools import partial
 import pytest
 from starlette.applications import Starlette
 
+from engine import database
 from models.candidate import Candidate
 from models.session import Session
 from models.sittings.proctoring import ProctorPresence
 from models.sittings.reasons import Reason
 from models.sittings.sitting import Happening, Sitting, SittingEvent
 from models.sittings.states import Actor, SittingState
-from models.trail import TrailAct, TrailEntry
+from models.trail import TrailEntry
 from models.verifier import StaffRole, StaffUser
 from tests.client import Client
 from tests.events import events
 from tests.printed import object_types
-from tests.scene import Asker, Scene
+from tests.scene import Asker, Scene, told_by
 from tests.selecting import leads_to_a_row, ways_to_rows, ways_to_sittings
-from tests.sitting_scene import is_last_event, sitting_scene_of
+from tests.sitting_scene import TEST_ID, is_last_event, sitting_scene_of
 from tests.situations import Situation, asks, check, edges, told_to, untold, without_rows
 from tests.world import World, gid
 
@@ -204,11 +205,22 @@ async def test_a_stream_of_a_sitting_tells_nothing_more_to_whoever_may_not_see_i
         assert last is None or await stream.next() is None
 
 
-async def test_a_proctor_who_only_follows_a_sitting_stands_in_the_trail(scene: Scene, app: Starlette) -> None:
-    """G1"""
-    async with events(app, FOLLOW, {"id": gid(scene.rows["live"])}, scene.tokens["proctor"]) as stream:
-        assert await stream.next() is not None
-        (entry,) = await TrailEntry.filter(viewer_kind="proctor")
-    assert (entry.act, entry.viewer_id) == (TrailAct.READ, scene.rows["proctor"].id)
-    assert entry.candidates == [scene.rows["candidate"].id]
-    assert entry.path == "subscription sittingEvents"
+# ---- that it leaves an entry in the trail
+
+
+@pytest.mark.parametrize("name", ["proctor", "staff"])
+async def test_whoever_is_shown_a_sitting_or_changes_one_stands_in_the_trail(
+    scene: Scene, app: Starlette, client: Client, name: str
+) -> None:
+    """G1: by every way, also where only events are followed; nothing that a person wrote is in it, and no secret."""
+    silent, people = set(), {scene.rows["candidate"].id, scene.rows["other candidate"].id}
+    for way in scene.ways:
+        last: int = await database.value("SELECT coalesce(max(id), 0) FROM trail")
+        if not scene.among(await told_by(way, scene, app, client, Asker(scene.tokens[name]))):
+            continue
+        entries = await TrailEntry.filter(id__gt=last, viewer_id=scene.rows[name].id)
+        if not people & {id for entry in entries for id in entry.candidates}:
+            silent.add(way)
+    assert silent == set()
+    written = "\n".join(str(dict(row)) for row in await database.rows("SELECT * FROM trail"))
+    assert [text for text in ("Hidden", "hidden", TEST_ID) if text in written] == []
