@@ -31,6 +31,7 @@ AWAY_SECONDS = (18, 25)  # the service takes a connection for lost after 15
 ANSWER_SECONDS = 120
 LONGEST_AHEAD_SECONDS = 120
 PAUSE_SECONDS = 0.5
+INTERRUPTED_SECONDS = 5.0  # that it goes on is told
 UNOFFICIAL = "query ($id: ID!) { sitting(id: $id) { unofficialScores { skill } } }"
 
 
@@ -141,9 +142,7 @@ class Candidate:
                 return {"sitting": sitting}
             if sitting["state"] in OVER:
                 await self.thrown_out.wait()
-            elif sitting["state"] == "INTERRUPTED":
-                await self.app.insist("reportConnection", sittingId=self.id)
-            await self.news.wait(PAUSE_SECONDS)
+            await self.news.wait(INTERRUPTED_SECONDS if sitting["state"] == "INTERRUPTED" else PAUSE_SECONDS)
 
     async def _enter(self) -> None:
         """Begin the test with what the proctor reads out; after a slip with what is read out next."""

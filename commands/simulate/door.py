@@ -15,7 +15,7 @@ from engine.clock import system_clock
 
 Payload = dict[str, Any]
 SITTING = "sitting { id state stepsConfirmed sectionsDone possible }"
-LOOK = "query ($id: ID!) { sitting(id: $id) { id state stepsConfirmed sectionsDone possible chat { unread } } }"
+LOOK = "query ($id: ID!) { sitting(id: $id) { id state stepsConfirmed sectionsDone possible } }"
 TIMELINE = "timeline { kind state happenedAt actor detail }"
 MESSAGES = "query ($id: ID!) { sitting(id: $id) { texts: messages { text } } }"
 INCIDENTS = "query ($id: ID!) { sitting(id: $id) { texts: incidents { text } } }"

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from commands.simulate.door import TIMELINE, App, Fault, NotMine, Payload
-from commands.simulate.play import CHECK_IN_STEP, OVER, News, Play, ended
+from commands.simulate.play import CHECK_IN_STEP, OVER, News, Play, ended, until
 from commands.simulate.stories import Room
 from commands.simulate.streams import Stream
 
 STEPS = ("DOCUMENT", "RULES", "SCREEN", "MIRROR", "ROOM", "BROWSER", "PASSWORD")
 MOST_WATCHED = 8
-LOOKS_EVERY = 2.0  # seconds, at the queue
+LOOKS_EVERY = 3.0  # seconds, at the queue
 WAIT_SECONDS = 5.0
 SOON = (0.1, 0.5)  # seconds until something is noticed
 TYPING = (0.5, 2.0)
@@ -22,13 +22,26 @@ CONNECTED = "{ proctors { id name } }"
 
 @dataclass(slots=True)
 class Watched:
-    """A sitting that a proctor has, or had."""
+    """A sitting that a proctor has, or had: where it stands is known by its events alone, all of them."""
 
     stream: Stream
     room: Room
+    state: str = ""
+    steps: int = 0
+    sections: int = 0
+    is_asked: bool = False  # and has not answered
+    answers: int = 0
     news: News = field(default_factory=News)
     task: "asyncio.Task[None] | None" = None
-    answers: int = 0
+
+    def hear(self, event: Payload) -> None:
+        """Take in an event."""
+        self.state = event["state"]
+        self.steps += event["kind"] == "STEP_CONFIRMED"
+        self.sections += event["kind"] == "SECTION_FINISHED"
+        if event["kind"] == "MESSAGE_SENT":
+            self.is_asked = event["actor"] == "CANDIDATE"
+        self.news.stir()
 
 
 class Proctor:
@@ -50,8 +63,7 @@ class Proctor:
         """Take and watch, for ever."""
         try:
             while True:
-                if len(self.busy_with) < MOST_WATCHED:
-                    await self._take()
+                await self._take()
                 await asyncio.sleep(LOOKS_EVERY * self.play.dice.uniform(0.5, 1.5))
                 for one in self.watched.values():
                     if one.task is not None and one.task.done():
@@ -60,13 +72,15 @@ class Proctor:
             await ended([one.task for one in self.watched.values() if one.task is not None])
 
     async def _take(self) -> None:
-        """Take whoever waits; without an answer, look which ones one has."""
-        payload = await self.app.insist("takeNextSitting")
-        if payload.get("sitting"):
+        """Take who waits, as many as one can watch; without an answer, look which ones one has."""
+        while len(self.busy_with) < MOST_WATCHED:
+            payload = await self.app.insist("takeNextSitting")
+            if self.app.has_lost_answers:
+                self.app.has_lost_answers = False
+                await self._look_for_lost()
+            if not payload.get("sitting"):
+                return
             self.watch(payload["sitting"]["id"])
-        if self.app.has_lost_answers:
-            self.app.has_lost_answers = False
-            await self._look_for_lost()
 
     async def _look_for_lost(self) -> None:
         """Those that are ours by an answer that was lost; the others in the list wait, and can be taken."""
@@ -82,42 +96,43 @@ class Proctor:
         if there is None or there.stream.is_over:
             stream = self.play.stream(self.app, sitting_id)
             there = self.watched[sitting_id] = Watched(stream, self.play.rooms[sitting_id])
-            stream.heard = lambda _: there.news.stir()
+            stream.heard = there.hear
             stream.open()
         there.task = asyncio.create_task(self._watch(sitting_id, there))
 
     async def _watch(self, id: str, one: Watched) -> None:
-        """Do what is to be done, look again when something happens, until it is over or another's."""
+        """Do what is to be done, and more when something happens, until it is over or another's."""
         try:
-            sitting = await self.app.look(id)
-            while sitting["state"] not in OVER:
-                if not await self._deal_with(id, one, sitting):
+            while one.state not in OVER:
+                if one.stream.is_over:
+                    raise NotMine
+                if not await self._deal_with(id, one):
                     await one.news.wait(WAIT_SECONDS)
                     await self.play.pause(*SOON)
-                sitting = await self.app.look(id)
             seen = (await self.app.ask(SEEN, id=id))["sitting"]
             if seen is not None:
                 await one.stream.compare(seen["timeline"], is_all=False)
         except NotMine:
             self.play.taken_over += 1
 
-    async def _deal_with(self, id: str, one: Watched, sitting: Payload) -> bool:
+    async def _deal_with(self, id: str, one: Watched) -> bool:
         """The next thing to do, if there is one."""
-        if sitting["chat"]["unread"]:
+        if one.is_asked:
             await self._answer(id, one)
             return True
-        match sitting["state"]:
+        match one.state:
             case "CHECKING_IN":
-                return await self._check_in(id, one, sitting["stepsConfirmed"])
+                return await self._check_in(id, one, one.steps)
             case "INTERRUPTED":
-                return await self._bring_back(id, one, sitting)
+                return await self._bring_back(id, one)
             case "IN_PROGRESS":
-                return await self._keep_an_eye_on(id, one, sitting)
+                return await self._keep_an_eye_on(id, one)
         return False
 
     async def _answer(self, id: str, one: Watched) -> None:
         await self.play.pause(*TYPING)
         one.answers += 1
+        one.is_asked = False
         await self.app.write("sendMessage", id, f"Answer {one.answers} of {self.name}: yes, you may.")
 
     # ---- the check-in
@@ -135,12 +150,13 @@ class Proctor:
 
         payload = await self._order("confirmCheckInStep", id, is_done, step=step, nameOnDocument=name)
         if payload["__typename"] == "NameDiffers":
-            await self._refuse_name(id, one, name)
+            return await self._refuse_name(id, one, name)
         if payload.get("testId"):
             one.room.read_out(payload["testId"], payload["testPassword"])
+        await until(lambda: one.steps > confirmed, one.news, WAIT_SECONDS)
         return True
 
-    async def _refuse_name(self, id: str, one: Watched, name: str) -> None:
+    async def _refuse_name(self, id: str, one: Watched, name: str) -> bool:
         """A name that is nearly the same is another one: another document, or the exam centre."""
         self.play.names_refused += 1
         if name == one.room.name:
@@ -148,6 +164,7 @@ class Proctor:
         if one.room.is_hopeless:
             words = "The name on your document is spelled in another way."
             await self._order("endSitting", id, is_over, reason="NAME_DIFFERS", words=words)
+        return not one.room.is_hopeless
 
     async def _read_out_again(self, id: str, one: Watched) -> bool:
         """What opens the test may have been lost on the way to us: then it is released anew."""
@@ -160,39 +177,35 @@ class Proctor:
 
     # ---- the test
 
-    async def _bring_back(self, id: str, one: Watched, sitting: Payload) -> bool:
+    async def _bring_back(self, id: str, one: Watched) -> bool:
         """Let the candidate go on who is back; end the sitting of one who is gone."""
         if one.room.is_empty:
             words = "You did not come back, and could not be reached by telephone."
             await self._order("endSitting", id, is_over, reason="CANNOT_BE_RESUMED", words=words)
-            return True
-        if "RESUME" not in sitting["possible"]:
-            return False
-        await self._order("resumeSitting", id, lambda sitting: sitting["state"] == "IN_PROGRESS")
-        return True
-
-    async def _keep_an_eye_on(self, id: str, one: Watched, sitting: Payload) -> bool:
-        """Note what happens, hand over, declare invalid, as the story goes."""
-        story, done = one.room.story, sitting["sectionsDone"]
-        if story.incident and not one.room.is_noted and done >= 1:
-            one.room.is_noted = True
-            await self.app.write("noteIncident", id, "Somebody was heard to speak.")
-            return True
-        if story.cheats and done >= 3:
-            words = "Somebody in your room told you the answers."
-            await self._order("invalidateSitting", id, is_over, reason="SUSPICIOUS_CONDUCT", words=words)
-            return True
-        if story.handed_over and not one.room.is_handed_over and done >= 1:
-            return await self._hand_over(id, one)
+        elif "RESUME" in (await self.app.look(id))["possible"]:
+            await self._order("resumeSitting", id, lambda sitting: sitting["state"] == "IN_PROGRESS")
         return False
 
-    async def _hand_over(self, id: str, one: Watched) -> bool:
+    async def _keep_an_eye_on(self, id: str, one: Watched) -> bool:
+        """Note what happens, hand over, declare invalid, as the story goes."""
+        story = one.room.story
+        if story.incident and not one.room.is_noted and one.sections >= 1:
+            one.room.is_noted = True
+            await self.app.write("noteIncident", id, "Somebody was heard to speak.")
+        elif story.cheats and one.sections >= 3:
+            words = "Somebody in your room told you the answers."
+            await self._order("invalidateSitting", id, is_over, reason="SUSPICIOUS_CONDUCT", words=words)
+        elif story.handed_over and not one.room.is_handed_over and one.sections >= 1:
+            await self._hand_over(id, one)
+        return False
+
+    async def _hand_over(self, id: str, one: Watched) -> None:
         """Give it to the colleague who is connected and has least to do, and say so."""
         connected = (await self.app.ask(CONNECTED))["proctors"]
         there = [(len(self.colleagues[p["name"]].busy_with), p["name"], p["id"]) for p in connected]
         known = [(busy, name, proctor_id) for busy, name, proctor_id in there if busy < MOST_WATCHED]
         if not known:
-            return False
+            return
         _, name, proctor_id = min(known)
         one.room.is_handed_over = True
         try:
@@ -203,7 +216,6 @@ class Proctor:
         if one.room.is_handed_over:
             self.play.handed_over += 1
             self.colleagues[name].watch(id)
-        return one.room.is_handed_over
 
     async def _order(self, name: str, id: str, is_done: Callable[[Payload], bool], **input: object) -> Payload:
         """Order something; what does not fit any more is no fault: somebody else was first."""
