@@ -73,22 +73,20 @@ def test_no_clock_is_put_forward_in_production(tmp_path: Path) -> None:
 
 @dataclass
 class Tampering:
-    """A line between apps and the service that loses one message and says another one twice."""
+    """A line between apps and the service: it loses one event, says another one twice, and breaks before one answer."""
 
     port: int
     loses: bytes
     doubles: bytes
-    done: Counter[str] = field(default_factory=Counter)
+    breaks_before: bytes
+    done: set[bytes] = field(default_factory=set)
 
-    def times(self, message: bytes) -> int:
-        """How often this message of the service is handed on."""
-        if self.loses in message and not self.done["lost"]:
-            self.done["lost"] += 1
-            return 0
-        if self.doubles in message and not self.done["doubled"]:
-            self.done["doubled"] += 1
-            return 2
-        return 1
+    def is_it(self, wanted: bytes, message: bytes) -> bool:
+        """Whether this is the first message that holds this text."""
+        is_it = wanted in message and wanted not in self.done
+        if is_it:
+            self.done.add(wanted)
+        return is_it
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, both ways, until either side ends it."""
@@ -103,16 +101,25 @@ class Tampering:
         to_service.close()
 
     async def _answer(self, service: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await service.readuntil(b"\r\n\r\n")
-        writer.write(head)
-        if not head.startswith(b"HTTP/1.1 101"):
-            await _copy(service, writer)
+        while True:
+            head = await service.readuntil(b"\r\n\r\n")
+            if head.startswith(b"HTTP/1.1 101"):
+                writer.write(head)
+                return await self._stream(service, writer)
+            length = int(head.lower().split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
+            body = await service.readexactly(length)
+            if self.is_it(self.breaks_before, body):
+                return None
+            writer.write(head + body)
+
+    async def _stream(self, service: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             start = await service.readexactly(2)
             start += await service.readexactly({126: 2, 127: 8}.get(start[1], 0))
             length = int.from_bytes(start[2:]) if len(start) > 2 else start[1]
             message = await service.readexactly(length)
-            writer.write((start + message) * self.times(message))
+            times = 0 if self.is_it(self.loses, message) else 2 if self.is_it(self.doubles, message) else 1
+            writer.write((start + message) * times)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -121,9 +128,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def between(door: Door, loses: str, doubles: str) -> AsyncIterator[Way]:
-    """A way to the service on which one message that holds a text is lost, and one that holds another comes twice."""
-    tampering = Tampering(door.port, loses.encode(), doubles.encode())
+async def between(door: Door, loses: str, doubles: str, breaks_before: str) -> AsyncIterator[Way]:
+    """A way to the service on which a line tampers with the first messages that hold these texts."""
+    tampering = Tampering(door.port, loses.encode(), doubles.encode(), breaks_before.encode())
     async with await asyncio.start_server(tampering.connect, "127.0.0.1", 0) as server:
         yield Way(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/graphql")
 
@@ -148,18 +155,19 @@ async def people() -> People:
     return People(rooms, await accounts.enter(rooms), proctors, board, Login(user.email, PASSWORD))
 
 
-async def played(way: Way) -> tuple[Play, Found]:
-    """What came of one short sitting."""
-    simulation = Simulation(way, await people(), 0.02, None, seed=1)
-    return simulation.play, await simulation.run(kills=False)
-
-
 async def test_an_event_that_is_lost_on_the_way_and_one_that_comes_twice_are_noticed(door: Door) -> None:
-    async with between(door, loses='"TEST_ENTERED"', doubles='"SECTION_FINISHED"') as way:
-        play, found = await played(way)
+    """And an order whose answer was lost is not given twice."""
+    async with between(door, '"TEST_ENTERED"', '"SECTION_FINISHED"', '"sendMessage"') as way:
+        simulation = Simulation(way, await people(), 0.02, None, seed=1)
+        found = await simulation.run(kills=False)
+    play = simulation.play
     assert (play.ledger.lost, play.ledger.doubled, play.ledger.made_up) == (1, 1, 0)
-    assert all(one.is_as_told for one in found.outcomes)
     assert not report.is_good(play, found, limit_seconds=60)
+    assert play.door.lost_answers == 1
+    asked = [one for one in simulation.candidates[0].stream.events if one["kind"] == "MESSAGE_SENT"]
+    assert Counter(one["actor"] for one in asked)["CANDIDATE"] == PLAIN.questions
+    assert found.faults == []
+    assert all(one.is_as_told for one in found.outcomes)
 
 
 @pytest.mark.parametrize(
