@@ -427,7 +427,7 @@ def test_every_act_is_decided_in_every_state_as_the_rules_are_told(far: int, wai
 
 class TestSittings(Sittings.TestCase):  # type: ignore[misc, valid-type]  # made by hypothesis  # hypothesis makes the class
     settings = settings(
-        max_examples=200, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=120, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
 
 
