@@ -206,8 +206,12 @@ def _order(mutation: str, input_type: str, variables: Given) -> Way:
     return Way(f"{mutation}(input: $input)", f"($input: {input_type}!)", variables, depth=1)
 
 
-def _each(key: str) -> Given:
-    return lambda scene, _: [{key: id} for id in scene.ids("Sitting")]
+def _each(scene: Scene, _: Asker) -> list[Variables]:
+    return [{"id": id} for id in scene.ids("Sitting")]
+
+
+def _some(scene: Scene, _: Asker) -> list[Variables]:
+    return [{"id": gid(scene.rows[name])} for name in ("live", "reported", "appealed", "others")]
 
 
 def _represented(scene: Scene, _: Asker) -> list[Variables]:
@@ -234,10 +238,10 @@ WORDS: Variables = {"reason": "LEFT", "words": "Gone."}
 
 # Every root field that leads to a sitting; orders come last, each about one where it can be given.
 SITTING_WAYS = {
-    "Query.sitting": Way("sitting(id: $id)", "($id: ID!)", _each("id"), depth=2),
+    "Query.sitting": Way("sitting(id: $id)", "($id: ID!)", _each, depth=2),
     "Query.sittings": Way("sittings", depth=2),
     "Query.staff": Way("staff", depth=1),
-    "Query.node Sitting": Way("node(id: $id)", "($id: ID!)", _each("id"), "Sitting", depth=2),
+    "Query.node Sitting": Way("node(id: $id)", "($id: ID!)", _some, "Sitting", depth=2),
     "Query._entities Sitting": Way(
         "_entities(representations: $r)", "($r: [_Any!]!)", _represented, "Sitting", depth=2
     ),

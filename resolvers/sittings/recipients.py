@@ -9,6 +9,7 @@ from errors import (
     ConsentOutdated,
     InstitutionNotFound,
     InvalidInput,
+    NotLoggedIn,
     Problem,
     SittingStateForbids,
 )
@@ -33,12 +34,19 @@ async def change(viewer: Viewer, sitting_id: UUID, institution_ids: Sequence[UUI
     """
     async with database.transaction():
         sitting = await held_of(viewer, Kind.CANDIDATE, sitting_id)
+        if await _is_closed(sitting.row["candidate_id"]):
+            raise NotLoggedIn
         if sitting.facts.state in ENDS - {SittingState.REPORTED} or await _is_released(sitting.row["entry_id"]):
             raise SittingStateForbids(sitting.facts.state.value)
         await name(viewer, sitting_id, institution_ids, consent)
         await moves.tell(sitting_id, Happening.RECIPIENTS_CHANGED, sitting.facts, viewer)
         await moves.note(sitting)
         return await views.one(viewer, sitting_id)
+
+
+async def _is_closed(candidate_id: UUID) -> bool:
+    """Whether the account was closed while the sitting was waited for; nobody closes it meanwhile (G2)."""
+    return not await database.rows("SELECT 1 FROM candidate WHERE id = :id AND closed_at IS NULL", id=candidate_id)
 
 
 async def _is_released(entry_id: UUID | None) -> bool:
