@@ -132,6 +132,18 @@ async def test_a_sitting_holds_so_many_messages_of_each_side(home: Home, monkeyp
     assert len(await chat.of_sitting(home.viewer, home.id)) == 3
 
 
+async def test_however_often_the_system_was_checked_the_check_that_passes_opens_the_check_in(home: Home) -> None:
+    """H1, H2"""
+    for _ in range(20):
+        await bookings.record_system_check(home.viewer, home.id, [])
+    with pytest.raises(TooManyTries):
+        await bookings.record_system_check(home.viewer, home.id, [])
+    await home.check_system()
+    assert await home.stands() == "SYSTEM_CHECKED"
+    with pytest.raises(TooManyTries):
+        await home.check_system()
+
+
 async def test_twenty_system_checks_an_hour_are_noted(home: Home) -> None:
     """H1"""
     for _ in range(20):
