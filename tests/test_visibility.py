@@ -23,6 +23,7 @@ from tests.printed import fields_of, implements, object_types
 from tests.scene import OFFICE, WAYS, Asker, Scene, Way, document, everything_told, scene_of
 from tests.selecting import ROWS, leads_to_a_row, ways_to_rows, ways_to_sittings
 from tests.sitting_scene import SITTING_WAYS
+from tests.sitting_world import proctor_of
 from tests.situations import Situation, asks, check, edges, told_to, untold, without_rows
 from tests.world import World
 
@@ -187,6 +188,11 @@ async def staff_of_centre_before_release(scene: Scene, is_set: bool = True) -> S
     return await asks(scene, "centre staff", *(OF_CENTRE - OF_RESULT_1 - {"old award 1"}))
 
 
+async def proctor(scene: Scene) -> Situation:
+    """One of the staff who watches sittings sees nothing that other staff see."""
+    return Situation(Asker(await scene.world.token(await proctor_of(scene.world))), frozenset())
+
+
 async def candidate_alone(scene: Scene) -> Situation:
     return await asks(scene, "candidate", *OWN_ROWS, "shut institution")
 
@@ -222,6 +228,7 @@ SITUATIONS: dict[str, Callable[[Scene], Awaitable[Situation]]] = {
     "staff of the centre before the release": staff_of_centre_before_release,
     "staff of the centre without a release": partial(staff_of_centre_before_release, is_set=False),
     "staff of another centre": lambda scene: staff_of_centre(scene, "staff elsewhere"),
+    "a proctor": proctor,
 }
 TIMED = {
     f"{who} {how.__name__}": partial(how, name=who)
