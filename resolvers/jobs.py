@@ -24,7 +24,7 @@ from resolvers import (
     shares,
 )
 from resolvers.downloads import jobs as download_jobs
-from resolvers.sittings import moves, recordings
+from resolvers.sittings import moves, proctors, recordings
 from resolvers.sittings import photos as sitting_photos
 
 SCHEDULES = [
@@ -36,6 +36,7 @@ SCHEDULES = [
     Schedule("tell of released results", "* * * * * */5", releases.tell),
     Schedule("tell late holders of corrected results", "* * * * *", corrections.tell_late_holders),
     Schedule("end what is late of sittings", "* * * * * */5", moves.settle),
+    Schedule("tell of lost proctors", "* * * * * */5", proctors.tell_of_lost),
     Schedule("delete recordings of sittings", "27 * * * *", recordings.delete_due),
     Schedule("purge forgotten recordings", "27 3 * * *", recordings.purge),
     Schedule("delete photos of sittings", "7 * * * *", sitting_photos.let_go_due),

@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 
 from engine import database
-from errors import Unavailable
+from errors import SittingStateForbids, Unavailable
+from models.sittings.reasons import Reason
 from models.viewer import Kind, Viewer
-from resolvers.sittings import moves, proctoring, running
+from resolvers.sittings import moves, proctoring, proctors, running, views
 from resolvers.sittings.presence import Presence
 from tests.conftest import ControlledClock, Statements
 from tests.served import until
@@ -274,3 +275,42 @@ async def test_nobody_else_is_a_sign_of_life_of_the_candidate(home: Home, presen
     with presence.connected(stranger, home.id, home.clock):
         await passed(home, presence, 10)
     assert await seen_at(home) == before
+
+
+async def test_a_proctor_who_is_lost_and_one_who_is_back_is_told_to_their_sittings_once(
+    open_database: None, presence: Presence, world: World, clock: ControlledClock
+) -> None:
+    """H10: as of the moment at which it was so; not to the sittings of others, or those that are over."""
+    home, over, others = await in_the_test(3, world, clock)
+    await proctoring.end(over.proctor, over.id, Reason.LEFT, "You left.")
+    over_told = await over.told()
+    client, lost_at = Client(clock), clock() + LOST_AFTER
+    client.falls_silent()
+    with presence.connected(home.proctor, home.id, client), presence.connected(others.proctor, others.id, clock):
+        clock.now = lost_at + moves.GRACE
+        await presence.note()
+        await proctors.tell_of_lost(clock())
+        assert (await home.told())[-1] == "TEST_ENTERED"  # in time, to the moment
+        clock.now += INSTANT
+        for _ in range(2):
+            await proctors.tell_of_lost(clock())
+        client.silent_since = None
+        for _ in range(2):
+            clock.forward(seconds=5)
+            await presence.note()
+    told = [event for event in await views.timeline(home.viewer, home.id) if event["kind"].startswith("PROCTOR")]
+    assert [(one["kind"], one["actor"], one["happened_at"]) for one in told] == [
+        ("PROCTOR_LOST", "CLOCK", lost_at),
+        ("PROCTOR_BACK", "PROCTOR", clock() - timedelta(seconds=5)),
+    ]
+    assert not [kind for kind in await others.told() if kind.startswith("PROCTOR")]
+    assert await over.told() == over_told
+
+
+async def test_a_proctor_is_there_whatever_is_the_matter_with_the_sitting_they_report_for(home: Home) -> None:
+    await proctoring.end(home.proctor, home.id, Reason.LEFT, "You left.")
+    home.clock.forward(minutes=1)
+    with pytest.raises(SittingStateForbids):
+        await running.report_connection(home.proctor, home.id)
+    colleague = home.world.viewer(Kind.PROCTOR, (await proctor_of(home.world)).id)
+    assert [one["id"] for one in await proctoring.others(colleague)] == [home.staff.id]

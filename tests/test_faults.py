@@ -585,8 +585,14 @@ async def test_sittings_outlive_their_database_and_the_process_and_go_on_once_th
         await until(lambda: live.candidate.kinds.count("CONNECTION_BACK") > times_back)
         home.clock.now = system_clock()
         await running.resume(home.proctor, home.id)
-        await until(lambda: live.candidate.kinds[-1:] == live.proctor.kinds[-1:] == ["RESUMED"])
-    assert live.candidate.kinds == live.proctor.kinds
-    assert sorted(live.candidate.kinds) == sorted(await home.told())
-    assert live.candidate.kinds[: len(TOLD)] == TOLD
-    assert live.candidate.kinds[-2:] == ["CONNECTION_BACK", "RESUMED"]
+        await until(lambda: "RESUMED" in live.candidate.kinds and "RESUMED" in live.proctor.kinds)
+    told = of_candidate(live.candidate.kinds)
+    assert told == of_candidate(live.proctor.kinds)
+    assert sorted(told) == sorted(of_candidate(await home.told()))
+    assert told[: len(TOLD)] == TOLD
+    assert told[-2:] == ["CONNECTION_BACK", "RESUMED"]
+
+
+def of_candidate(kinds: list[str]) -> list[str]:
+    """Without what is told of the proctor, whom a worker finds lost when it comes to it."""
+    return [kind for kind in kinds if not kind.startswith("PROCTOR")]

@@ -156,6 +156,7 @@ class ProctorPresence(Model):
 
     staff_id: UUID = fields.UUIDField(primary_key=True)
     seen_at = fields.DatetimeField()
+    lost_at = fields.DatetimeField(null=True)  # that it is lost was told; not yet, or it is not: None
 
     class Meta:
         table = "proctor_presence"

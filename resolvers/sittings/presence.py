@@ -19,7 +19,7 @@ from engine.clock import Clock
 from errors import SittingNotFound, SittingStateForbids, Unavailable
 from models.sittings.table import BREAK, LOST_AFTER
 from models.viewer import Kind, Viewer
-from resolvers.sittings import proctoring, running
+from resolvers.sittings import proctoring, proctors, running
 
 # When the client of a stream was last heard; None where the stream cannot tell.
 Heard = Callable[[], datetime | None]
@@ -130,7 +130,7 @@ class Presence:
 
     async def _note_proctors(self, runs: Mapping[UUID, Run]) -> None:
         if runs:
-            await proctoring.note_presences({id: run.last for id, run in runs.items()})
+            await proctors.note_presences({id: run.last for id, run in runs.items()})
         for id, run in runs.items():
             self._proctors[id].forget(run)
 

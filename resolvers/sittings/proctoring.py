@@ -1,7 +1,6 @@
 """What proctors do: take who has waited longest, watch several, hand over, note incidents, end, invalidate (H4-H7)."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from uuid import UUID
 
 from engine import database
@@ -13,7 +12,7 @@ from models.sittings.sitting import WAITING, Happening
 from models.sittings.states import LIVE, Act
 from models.sittings.table import LOST_AFTER, Facts
 from models.viewer import Kind, Viewer
-from resolvers.sittings import moves, parts
+from resolvers.sittings import moves, parts, proctors
 from resolvers.sittings.moves import Told, held, held_of, move
 
 MOST_WATCHED = 8  # sittings of one proctor at one time
@@ -23,18 +22,7 @@ LIVE_STATES = [state.value for state in LIVE]
 
 async def note_presence(viewer: Viewer) -> None:
     """A sign of life of a proctor, for all the sittings that they watch."""
-    await note_presences({viewer.must_be(Kind.PROCTOR): viewer.at})
-
-
-async def note_presences(seen: Mapping[UUID, datetime]) -> None:
-    """When each of these proctors was last seen, by one statement."""
-    await database.rows(
-        """INSERT INTO proctor_presence (staff_id, seen_at)
-           SELECT * FROM unnest(:ids::uuid[], :moments::timestamptz[]) AS sign (staff_id, seen_at) ORDER BY staff_id
-           ON CONFLICT (staff_id) DO UPDATE SET seen_at = greatest(proctor_presence.seen_at, excluded.seen_at)""",
-        ids=list(seen),
-        moments=list(seen.values()),
-    )
+    await proctors.note_presences({viewer.must_be(Kind.PROCTOR): viewer.at})
 
 
 # ---- the queue

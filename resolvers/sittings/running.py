@@ -87,9 +87,10 @@ async def report_connection(viewer: Viewer, sitting_id: UUID) -> Facts:
 
     Raises NotLoggedIn, NotAllowed, SittingNotFound or SittingStateForbids.
     """
+    if viewer.kind is Kind.PROCTOR:
+        await proctoring.note_presence(viewer)  # in all that they watch, whatever is the matter with this one
     async with database.transaction():
         if viewer.kind is Kind.PROCTOR:
-            await proctoring.note_presence(viewer)
             return _live(await held_of(viewer, Kind.PROCTOR, sitting_id))
         sitting = await held_of(viewer, Kind.CANDIDATE, sitting_id)
         return await move(sitting, Act.GIVE_SIGN)

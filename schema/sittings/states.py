@@ -79,9 +79,13 @@ class SittingEventKind(Enum):
     )
     MESSAGES_READ = strawberry.enum_value("MESSAGES_READ", description="The other side has read what was written.")
     INCIDENT_NOTED = strawberry.enum_value("INCIDENT_NOTED", description="The proctor noted something.")
-    CONNECTION_LOST = strawberry.enum_value("CONNECTION_LOST", description="15 seconds passed without a sign of life.")
+    CONNECTION_LOST = strawberry.enum_value(
+        "CONNECTION_LOST", description="15 seconds passed without a sign of life of the candidate."
+    )
     CONNECTION_BACK = strawberry.enum_value("CONNECTION_BACK", description="The candidate is back.")
     RESUMED = strawberry.enum_value("RESUMED", description="The proctor let the candidate go on.")
+    PROCTOR_LOST = strawberry.enum_value("PROCTOR_LOST", description="15 seconds passed without one of the proctor.")
+    PROCTOR_BACK = strawberry.enum_value("PROCTOR_BACK", description="The proctor is back.")
     BREAK_STARTED = strawberry.enum_value("BREAK_STARTED", description="The break began.")
     BREAK_ENDED = strawberry.enum_value("BREAK_ENDED", description="The candidate was back in time.")
     BREAK_OVERRUN = strawberry.enum_value("BREAK_OVERRUN", description="The candidate was not back in time.")
