@@ -76,18 +76,18 @@ async def test_the_steps_of_the_check_in_say_what_to_show_and_which_comes_next(c
 
 
 async def test_whoever_waits_sees_the_place_in_the_queue_and_since_when(client: Client, home: Home) -> None:
-    """H2"""
-    other = await Home.booked(home.world, home.clock)
-    await home.come()
-    await other.check_system()
+    """H2: by the appointment, and not by who started first."""
+    other = await Home.booked(home.world, home.clock, replace(HERE, starts_at=IN_TOKYO + timedelta(minutes=5)))
+    await home.check_system()
+    await other.come()
     home.clock.forward(minutes=1)
-    await other.start()
+    await home.start()
     fields = "queue { place waitingSince }"
     assert [(await told(client, one, fields))["queue"]["place"] for one in (home, other)] == [1, 2]
     assert await proctoring.take_next(home.proctor) == home.id
     assert (await told(client, home, fields))["queue"] is None
-    waits = (await told(client, other, fields))["queue"]
-    assert waits == {"place": 1, "waitingSince": home.clock().isoformat()}
+    since = (home.clock() - timedelta(minutes=1)).isoformat()
+    assert (await told(client, other, fields))["queue"] == {"place": 1, "waitingSince": since}
     left_at = home.clock()
     home.clock.forward(seconds=16)
     waits = (await told(client, home, fields))["queue"]
