@@ -21,7 +21,8 @@ async def of_last_days(viewer: Viewer) -> Row | None:
         """SELECT count(*) AS asked, count(seconds) AS answered,
                   count(*) FILTER (WHERE seconds <= :soon) AS soon,
                   count(*) FILTER (WHERE seconds <= :at_latest) AS in_time,
-                  percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median_seconds, max(seconds) AS longest_seconds
+                  percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median_seconds,
+                  max(seconds) AS longest_seconds
            FROM (SELECT extract(epoch FROM answered_at - sent_at)::float AS seconds FROM sitting_message
                  WHERE proctor_id IS NULL AND sent_at > :since) AS waits""",
         soon=SOON.total_seconds(),
