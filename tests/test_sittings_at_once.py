@@ -27,6 +27,7 @@ from resolvers.sittings import (
     moves,
     official_scores,
     proctoring,
+    proctors,
     recipients,
     recordings,
     running,
@@ -227,6 +228,18 @@ async def test_what_went_up_in_another_institution_meanwhile_gets_the_result_the
     assert bugs(await lined_up(database_url, "institution", merge, record)) == []
     assert [one["institution_id"] for one in await database.rows("SELECT * FROM share")] == [kept]
     assert all(one["share_id"] for one in await recipients.of_sitting(home.viewer, home.id))
+
+
+async def test_no_sitting_that_has_just_ended_is_told_to_run_without_its_proctor(home: Home, database_url: str) -> None:
+    """H10"""
+    await home.begun()
+    ends = f"UPDATE sitting SET state = 'FINISHED' WHERE id = '{home.id}'"
+    home.clock.forward(minutes=1)
+    async with holding(database_url, ends, commits=True):
+        telling = asyncio.ensure_future(proctors.tell_of_lost(home.clock()))
+        await queued(1)
+    await telling
+    assert await happened(home, "PROCTOR_LOST") == 0
 
 
 # ---- the clock

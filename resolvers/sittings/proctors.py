@@ -10,12 +10,14 @@ from models.sittings.states import LIVE, Actor
 from models.sittings.table import LOST_AFTER
 from resolvers.sittings import moves
 
-# Every live sitting of those proctors that have changed is told, as of that moment.
+# Every live sitting of those proctors that have changed is told, as of that moment; held, so that none is told to run
+# that has just ended.
 TELL = """
     event AS (INSERT INTO sitting_event (sitting_id, kind, state, happened_at, actor, actor_id)
               SELECT sitting.id, :kind, sitting.state, changed.at, :actor, {actor_id}
               FROM sitting JOIN changed ON changed.staff_id = sitting.proctor_id
-              WHERE sitting.state = ANY(:live) ORDER BY sitting.id RETURNING sitting_id)
+              WHERE sitting.state = ANY(:live) ORDER BY sitting.id
+              FOR NO KEY UPDATE OF sitting RETURNING sitting_id)
     SELECT pg_notify(:channel, sitting_id::text) FROM event"""
 LOST = f"""
     WITH changed AS (
