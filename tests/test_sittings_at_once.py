@@ -156,15 +156,29 @@ async def test_two_appeals_at_once_are_one(home: Home, database_url: str) -> Non
 
 
 async def test_an_account_that_is_closed_while_its_scores_are_reported_leaves_no_photo(
-    home: Home, database_url: str
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """G2"""
+    """G2: neither where it was nor where it goes, at the moment between them."""
     await home.finished()
     await home.world.entry(home.candidate)
     await with_photo(home)
-    report = caught(lambda: scores.report(home.viewer, home.id))
-    close = caught(lambda: closing.close(home.viewer, PASSWORD, is_confirmed=True))
-    assert bugs(await lined_up(database_url, "sitting", report, close)) == []
+    has_moved, goes_on, rows = asyncio.Event(), asyncio.Event(), database.rows
+
+    async def slow(statement: str, **named: Any) -> Any:
+        found = await rows(statement, **named)
+        if "INSERT INTO photo" in statement:
+            has_moved.set()
+            await goes_on.wait()
+        return found
+
+    monkeypatch.setattr(database, "rows", slow)
+    async with asyncio.timeout(60):
+        report = asyncio.ensure_future(scores.report(home.viewer, home.id))
+        await has_moved.wait()
+        close = asyncio.ensure_future(closing.close(home.viewer, PASSWORD, is_confirmed=True))
+        await queued(1)
+        goes_on.set()
+        await asyncio.gather(report, close)
     assert await home.stands() == "REPORTED"
     assert await database.value("SELECT (SELECT count(*) FROM photo) + (SELECT count(*) FROM sitting_photo)") == 0
 
