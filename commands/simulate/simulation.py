@@ -21,7 +21,7 @@ from commands.simulate.stories import REPORTED, Room
 from commands.simulate.streams import PATIENCE_SECONDS, happens
 
 AT_ONCE = 20
-SPREAD = 0.1  # part of a sitting's time over which appointments are spread
+SPREAD = 0.3  # part of a sitting's time over which appointments are spread
 LEAST_AHEAD_SECONDS = 3.0
 BOOKED_PER_SECOND = 10
 JUMP_SECONDS = 17 * 60  # longer than a break, and than one may come late

@@ -26,6 +26,7 @@ Heard = Callable[[], datetime | None]
 K = TypeVar("K", bound=Hashable)
 
 WRITE_SECONDS = 1.0  # within moves.GRACE: what came in time is written before the clock's doings are
+BACK_AT_ONCE = 5  # half of the connections of a process to the database
 NEWER = timedelta(seconds=1)  # a sign that is hardly newer than the last one tells nothing new
 
 log = structlog.get_logger()
@@ -125,8 +126,8 @@ class Presence:
     async def note(self) -> None:
         """Write what is new, by one statement for all candidates and one for all proctors. Raises Unavailable."""
         async with self._noting:
+            await self._note_proctors(_unwritten(self._proctors))  # they wait for none of those who are back
             await self._note_candidates(_unwritten(self._candidates))
-            await self._note_proctors(_unwritten(self._proctors))
 
     async def _note_proctors(self, runs: Mapping[UUID, Run]) -> None:
         if runs:
@@ -137,9 +138,21 @@ class Presence:
     async def _note_candidates(self, runs: Mapping[Place, Run]) -> None:
         others = await _write_seen(runs) if runs else set()
         for place, run in runs.items():
-            if place[0] in others:
-                await _give_sign(self._candidates[place].viewer, place[0], run.last)
-            self._candidates[place].forget(run)
+            if place[0] not in others:
+                self._candidates[place].forget(run)
+        back = [place for place in runs if place[0] in others]
+        for first in range(0, len(back), BACK_AT_ONCE):  # after an outage that may be everybody
+            some = back[first : first + BACK_AT_ONCE]
+            done = await asyncio.gather(
+                *(self._come_back(place, runs[place]) for place in some), return_exceptions=True
+            )
+            for failure in filter(None, done):
+                raise failure
+
+    async def _come_back(self, place: Place, run: Run) -> None:
+        signs = self._candidates[place]
+        await _give_sign(signs.viewer, place[0], run.last)
+        signs.forget(run)
 
 
 def _unwritten(known: dict[K, Signs]) -> dict[K, Run]:
