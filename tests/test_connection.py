@@ -12,9 +12,10 @@ import pytest
 
 from engine import database
 from errors import SittingStateForbids, Unavailable
-from models.sittings.reasons import Reason
+from models.sittings.proctoring import AppealOutcome
+from models.sittings.reasons import WORDS, Reason
 from models.viewer import Kind, Viewer
-from resolvers.sittings import moves, proctoring, proctors, running, views
+from resolvers.sittings import appeals, moves, proctoring, proctors, running, views
 from resolvers.sittings.presence import Presence
 from tests.conftest import ControlledClock, Statements
 from tests.served import until
@@ -314,3 +315,16 @@ async def test_a_proctor_is_there_whatever_is_the_matter_with_the_sitting_they_r
         await running.report_connection(home.proctor, home.id)
     colleague = home.world.viewer(Kind.PROCTOR, (await proctor_of(home.world)).id)
     assert [one["id"] for one in await proctoring.others(colleague)] == [home.staff.id]
+
+
+async def test_who_could_not_be_back_from_the_break_because_the_service_was_away_is_told_to_appeal(home: Home) -> None:
+    """H6, H9: the clock decides, and people about what it could not know."""
+    await home.sections(2)
+    await running.start_break(home.viewer, home.id)
+    home.clock.forward(minutes=11)  # and no process ran
+    assert await moves.settle(home.clock()) == 1
+    reason = Reason((await home.row())["reason"])
+    assert "appeal here" in WORDS[reason].remedy
+    await appeals.make(home.viewer, home.id, "Your service did not answer.")
+    await appeals.answer(home.board, home.id, AppealOutcome.NEW_SITTING, "We are sorry: book another one.")
+    assert (await home.told())[-1] == "APPEAL_ANSWERED"
