@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import json
+import platform
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -29,8 +30,10 @@ FOLLOW = 'subscription { sittingEvents(sittingId: "%s") { kind cursor } }'
 EVENTS, MULTIPART = "text/event-stream", 'multipart/mixed;subscriptionSpec="1.0", application/json'
 OFTEN = 0.2  # seconds from sign to sign
 HARDLY = timedelta(seconds=0.1)  # the system counts in milliseconds, and packets are on their way
-ALIVE = ("websocket", "websocket that pings", "events", "multipart")
-MUTE = ("websocket that answers no ping", "events behind a proxy")
+TELLS = platform.system() == "Linux"  # others do not tell what a client's machine has acknowledged
+HTTP = ("events", "multipart")
+ALIVE = ("websocket", "websocket that pings", *(HTTP if TELLS else ()))
+MUTE = ("websocket that answers no ping", "events behind a proxy", *(() if TELLS else HTTP))
 
 
 class TickingClock(ControlledClock):
@@ -73,7 +76,8 @@ class End:
         self.is_gone = True
         nothing = Instruction(0x06, 0, 0, 0)  # of a packet, so much is let through
         program = Program(1, ctypes.pointer(nothing))
-        self.line.setsockopt(socket.SOL_SOCKET, ATTACH_FILTER, bytes(program))
+        if TELLS:
+            self.line.setsockopt(socket.SOL_SOCKET, ATTACH_FILTER, bytes(program))
 
 
 class Instruction(ctypes.Structure):
