@@ -253,6 +253,34 @@ async def test_a_row_that_somebody_holds_keeps_no_others_from_being_written(
     assert await seen_at(home) == clock()
 
 
+async def test_who_comes_back_after_an_outage_waits_for_no_row_that_somebody_holds_of_another(
+    open_database: None, presence: Presence, world: World, clock: ControlledClock, database_url: str
+) -> None:
+    """H5: nor do proctors, whose sittings would be another's else."""
+    home, other = await in_the_test(2, world, clock)
+    clock.forward(seconds=40)
+    holder = await asyncpg.connect(database_url)
+    try:
+        with ExitStack() as streams:
+            streams.enter_context(presence.connected(home.viewer, home.id, clock))
+            streams.enter_context(presence.connected(other.viewer, other.id, clock))
+            streams.enter_context(presence.connected(home.proctor, home.id, clock))
+            async with holder.transaction():
+                await holder.execute("SELECT 1 FROM sitting WHERE id = $1 FOR UPDATE", home.id)
+                noting = asyncio.create_task(presence.note())
+
+                async def is_back() -> bool:
+                    return (await other.told())[-1] == "CONNECTION_BACK"
+
+                await until(is_back)
+                assert [one["id"] for one in await proctoring.queue(home.proctor)] == [other.id]
+                assert not noting.done()
+            await noting
+    finally:
+        await holder.close()
+    assert "CONNECTION_BACK" in await home.told()
+
+
 async def test_no_stream_prolongs_a_break_or_a_sitting_that_is_over(home: Home, presence: Presence) -> None:
     """H6"""
     await home.sections(2)
