@@ -168,6 +168,16 @@ async def test_steps_are_confirmed_in_order_by_the_proctor_who_has_the_sitting(h
     assert [one["step"] for one in steps] == [step.value for step in STEPS]
 
 
+@pytest.mark.parametrize("step", [Step.DOCUMENT, Step.ROOM, Step.PASSWORD])
+async def test_no_step_is_compared_or_confirmed_once_a_check_in_has_ended(home: Home, step: Step) -> None:
+    """H3: it is refused with the state it is in."""
+    await home.taken()
+    await proctoring.end(home.proctor, home.id, Reason.LEFT, "Gone")
+    with pytest.raises(SittingStateForbids) as refusal:
+        await check_ins.confirm_step(home.proctor, home.id, step, "Somebody else")
+    assert refusal.value.state == "ENDED_BY_PROCTOR"
+
+
 @pytest.mark.parametrize("shown", ["Zoe Tanaka", "ZOË TANAKA", "Zoë  Tanaka", "Zoë Tanake", ""])
 async def test_a_name_that_is_not_spelled_as_the_accounts_is_refused_letter_by_letter(
     open_database: None, world: World, clock: ControlledClock, shown: str
