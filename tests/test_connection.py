@@ -281,6 +281,23 @@ async def test_who_comes_back_after_an_outage_waits_for_no_row_that_somebody_hol
     assert "CONNECTION_BACK" in await home.told()
 
 
+async def test_a_process_that_is_to_end_waits_for_no_row_that_somebody_holds(
+    home: Home, presence: Presence, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resolvers.sittings.presence.LAST_SECONDS", 0.1)
+    home.clock.forward(seconds=40)
+    holder = await asyncpg.connect(database_url)
+    try:
+        async with holder.transaction(), asyncio.timeout(20):  # a statement is given up after 30
+            await holder.execute("SELECT 1 FROM sitting WHERE id = $1 FOR UPDATE", home.id)
+            async with presence.written():
+                with presence.connected(home.viewer, home.id, home.clock):
+                    pass
+        assert (await home.told())[-1] == "TEST_ENTERED"
+    finally:
+        await holder.close()
+
+
 async def test_no_stream_prolongs_a_break_or_a_sitting_that_is_over(home: Home, presence: Presence) -> None:
     """H6"""
     await home.sections(2)

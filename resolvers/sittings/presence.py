@@ -27,6 +27,7 @@ K = TypeVar("K", bound=Hashable)
 
 WRITE_SECONDS = 1.0  # within moves.GRACE: what came in time is written before the clock's doings are
 BACK_AT_ONCE = 5  # half of the connections of a process to the database
+LAST_SECONDS = 2.0  # for the last signs of a process that is to end
 NEWER = timedelta(seconds=1)  # a sign that is hardly newer than the last one tells nothing new
 
 log = structlog.get_logger()
@@ -110,8 +111,9 @@ class Presence:
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
-            with contextlib.suppress(Unavailable):
-                await self.note()
+            with contextlib.suppress(Unavailable, TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):
+                    await self.note()
 
     async def _write(self) -> None:
         while True:
