@@ -136,7 +136,7 @@ async def ahead(viewer: Viewer) -> list[Row] | None:
         f"""SELECT exam_id AS exam_code, exam_date, release_at, (
                   SELECT count(*) FROM result JOIN entry ON entry.id = result.entry_id
                   WHERE entry.exam_id = release.exam_id AND entry.exam_date = release.exam_date
-                  AND {OF_REAL_ENTRY}) AS results
+                  AND {OF_REAL_ENTRY} AND {OF_CENTRE}) AS results
            FROM release WHERE release_at > :now ORDER BY release_at, exam_id, exam_date""",
         now=viewer.at,
     )

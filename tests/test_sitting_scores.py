@@ -91,6 +91,7 @@ async def test_the_release_of_a_session_does_not_release_what_is_held(home: Home
     day = (await made(home))["exam_date"]
     scheduled = await releases.schedule(home.board, EXAM, day, home.clock() + timedelta(days=1))
     assert scheduled.results == 0
+    assert [one["results"] for one in await releases.ahead(home.board) or []] == [0]
     assert (await made(home))["released_at"] is None
 
 
