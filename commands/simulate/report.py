@@ -54,6 +54,7 @@ def _facts(play: Play, found: Found, limit_seconds: float) -> Iterator[str]:
         "events told, of them after a break": f"{ledger.told}, {ledger.caught_up}",
         "events lost, doubled, made up": f"{ledger.lost}, {ledger.doubled}, {ledger.made_up}",
         "seconds to the client (p50 p95 p99)": f"{_three(ledger.seconds)} (p99 below {limit_seconds})",
+        "the same without 30 s after a break": _three(ledger.settled),
         "seconds that the apps came late themselves": _three(play.late),
         "shares due, come once, twice, never": f"{found.shares_due}, {shares['1']}, {shares['2']}, {shares['0']}",
         "streams taken up again": ledger.reopened,

@@ -24,6 +24,8 @@ OPEN_SECONDS = 30
 PATIENCE_SECONDS = 60
 AFTER_THE_LAST_SECONDS = 5  # what is not told by then is lost; two writers at once may be told in another order
 BY_CLOCK = "CLOCK"  # written by a job, some seconds after it fell due
+SIGNS = frozenset({"CONNECTION_BACK", "PROCTOR_BACK"})  # as of when a sign came, and written with those of others later
+SETTLED_SECONDS = 30.0  # after a stream was taken up again
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class Ledger:
     """
 
     seconds: list[float] = field(default_factory=list)
+    settled: list[float] = field(default_factory=list)  # of them, those on streams that had not just broken off
     told: int = 0
     doubled: int = 0
     caught_up: int = 0
@@ -58,6 +61,7 @@ class Stream:
         self.is_over = False  # the service has ended it
         self._last: tuple[int, int] | None = None
         self._opened_at: datetime | None = None
+        self._is_first = True
         self._following: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -88,7 +92,8 @@ class Stream:
     async def _hear(self, socket: ClientConnection) -> None:
         await _say(socket, type="connection_init", payload={"authorization": f"Bearer {self.token}"})
         await socket.recv()
-        self.ledger.reopened += self._opened_at is not None
+        self._is_first = self._opened_at is None
+        self.ledger.reopened += not self._is_first
         self._opened_at = self.door.now()
         await _say(socket, id="1", type="subscribe", payload={"query": self.document, "variables": self.variables})
         async for text in socket:
@@ -126,12 +131,15 @@ class Stream:
         """How long it took; what happened before the stream was open cannot have been told at once."""
         happened_at = datetime.fromisoformat(_found(event, self.moment))
         assert self._opened_at is not None
-        if event.get("actor") == BY_CLOCK:
+        if event.get("actor") == BY_CLOCK or event.get("kind") in SIGNS:
             return
         if happened_at < self._opened_at:
             self.ledger.caught_up += 1
             return
-        self.ledger.seconds.append((self.door.now() - happened_at).total_seconds())
+        now = self.door.now()
+        self.ledger.seconds.append((now - happened_at).total_seconds())
+        if self._is_first or (now - self._opened_at).total_seconds() > SETTLED_SECONDS:
+            self.ledger.settled.append(self.ledger.seconds[-1])
 
     async def compare(self, timeline: list[Payload], is_all: bool) -> None:
         """Note what of a timeline was not told, and what was told beside it if the timeline holds all there will be.
