@@ -113,6 +113,13 @@ def test_fifteen_minutes_after_the_appointment_is_in_time_and_later_is_missed(la
     assert standing(ready, last) == ready
 
 
+def test_check_in_waits_for_a_system_check_that_passes() -> None:
+    """H1: whoever has none is told so."""
+    with pytest.raises(SittingStateForbids) as told:
+        after(booked(S.BOOKED), Act.START_CHECK_IN, AT)
+    assert "The system check must pass first." in str(told.value)
+
+
 def test_a_system_check_does_not_help_after_the_fifteen_minutes() -> None:
     """H1, H2"""
     last = AT + timedelta(minutes=15)

@@ -49,6 +49,10 @@ def always(facts: Facts, now: datetime) -> bool:
     return True
 
 
+def system_is_checked(facts: Facts, now: datetime) -> bool:
+    return facts.state is S.SYSTEM_CHECKED
+
+
 def check_in_is_open(facts: Facts, now: datetime) -> bool:
     """From the appointment on, and for 15 minutes, both to the moment (H2)."""
     return facts.appointment_at <= now <= facts.appointment_at + START_WITHIN
@@ -118,6 +122,7 @@ Guard = Callable[[Facts, datetime], bool]
 
 # What is said when a guard does not hold.
 OTHERWISE: Mapping[Guard, str] = {
+    system_is_checked: Sentence.of("The system check must pass first."),
     check_in_is_open: Sentence.of("Check-in opens at the time of the appointment."),
     nobody_watches: Sentence.of("Another proctor has this sitting and is connected."),
     steps_are_left: Sentence.of("No step of the check-in is left to confirm."),
@@ -152,6 +157,7 @@ TABLE = (
     # before the appointment, and until 15 minutes after it (H1, H2)
     Rule(S.BOOKED, Act.PASS_CHECK, always, S.SYSTEM_CHECKED),
     Rule(S.BOOKED, Act.FAIL_CHECK, always, S.BOOKED),
+    Rule(S.BOOKED, Act.START_CHECK_IN, system_is_checked, S.CHECKING_IN),
     Rule(S.BOOKED, Act.MISS, start_is_over, S.MISSED, (Reason.NOT_STARTED_IN_TIME,)),
     Rule(S.SYSTEM_CHECKED, Act.PASS_CHECK, always, S.SYSTEM_CHECKED),
     Rule(S.SYSTEM_CHECKED, Act.FAIL_CHECK, always, S.BOOKED),
