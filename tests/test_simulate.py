@@ -12,13 +12,15 @@ from random import Random
 import pytest
 
 from commands.simulate import accounts, report
-from commands.simulate.accounts import Login
+from commands.simulate.accounts import Login, NotPossible
 from commands.simulate.door import Door as Way
 from commands.simulate.play import Play
+from commands.simulate.service import Service
 from commands.simulate.simulation import Found, Outcome, People, Simulation
 from commands.simulate.stories import DECK, PLAIN, dealt
 from engine.clock import system_clock
 from models.verifier import StaffRole
+from settings import Settings
 from tests.conftest import empty, settings_for
 from tests.door import Door, standing
 from tests.served import Served
@@ -66,6 +68,15 @@ def test_no_clock_is_put_forward_in_production(tmp_path: Path) -> None:
     refused = Served(tmp_path, "postgresql://nobody@127.0.0.1:1/none", environment).start("--ahead", "60")
     assert refused.ended() == 2
     assert "not put forward in production" in refused.stderr
+
+
+async def test_it_waits_for_no_service_that_has_ended_by_itself(tmp_path: Path) -> None:
+    service = Service(Settings(var=tmp_path))
+    service.process = await asyncio.create_subprocess_exec("false")
+    service.is_wanted = True
+    async with asyncio.timeout(60):
+        with pytest.raises(NotPossible, match="ended by itself, with 1"):
+            await service.broken()
 
 
 # ---- what it notices

@@ -5,13 +5,15 @@ import asyncio
 import math
 import signal
 import sys
+from collections.abc import Coroutine
 from typing import Any
 
 from commands.simulate import accounts, report
 from commands.simulate.door import Door
+from commands.simulate.play import ended
 from commands.simulate.proctors import MOST_WATCHED
 from commands.simulate.service import Service, checked, own_settings
-from commands.simulate.simulation import People, Simulation
+from commands.simulate.simulation import Found, People, Simulation
 from commands.simulate.stories import dealt
 from engine import database, embedded, keys, log
 from models.verifier import StaffRole
@@ -78,12 +80,24 @@ async def _play(options: argparse.Namespace, settings: Settings) -> int:
         url = options.url or (service.url if service else "")
         people = await _people(options, settings, with_clock=service is not None)
         simulation = Simulation(Door(url), people, options.minutes, service, options.seed)
-        found = await simulation.run(options.kill)
+        found = await _while_it_serves(simulation.run(options.kill), service)
     finally:
         if service is not None:
             await service.stop()
     sys.stdout.write(report.written(simulation.play, found, options.limit))
     return 0 if report.is_good(simulation.play, found, options.limit) else 1
+
+
+async def _while_it_serves(playing: Coroutine[Any, Any, Found], service: Service | None) -> Found:
+    """What is found at the end. Raises NotPossible when our service ends by itself: apps would wait for it for long."""
+    if service is None:
+        return await playing
+    play, broken = asyncio.ensure_future(playing), asyncio.ensure_future(service.broken())
+    try:
+        await asyncio.wait({play, broken}, return_when=asyncio.FIRST_COMPLETED)
+        return play.result() if play.done() else await broken
+    finally:
+        await ended([play, broken])
 
 
 async def _people(options: argparse.Namespace, settings: Settings, with_clock: bool) -> People:

@@ -6,6 +6,7 @@ import socket
 import sys
 from asyncio.subprocess import Process
 from pathlib import Path
+from typing import NoReturn
 
 import httpcore2
 import psutil
@@ -16,6 +17,7 @@ from settings import Settings
 
 COMMAND = Path(__file__).parents[2] / "cli.py"
 START_SECONDS = 120
+LOOKS_EVERY = 0.5
 STOP_SECONDS = 30
 
 
@@ -60,6 +62,7 @@ class Service:
         self.log = settings.var / "service.log"
         self.process: Process | None = None
         self.cpu_seconds = 0.0  # of the processes that have ended
+        self.is_wanted = False
 
     @property
     def url(self) -> str:
@@ -73,6 +76,7 @@ class Service:
                 sys.executable, str(COMMAND), "serve", "--demo", "--ahead", str(ahead_seconds),
                 stdout=log, stderr=log,
             )  # fmt: skip
+        self.is_wanted = True
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not await self._is_ready():  # noqa: ASYNC110  # another process sets no event
@@ -90,7 +94,15 @@ class Service:
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException):
             return False
 
+    async def broken(self) -> NoReturn:
+        """Until it has ended although nobody here has ended it. Raises NotPossible then."""
+        while True:
+            await asyncio.sleep(LOOKS_EVERY)
+            if self.is_wanted and self.process is not None and self.process.returncode is not None:
+                raise NotPossible(f"The service has ended by itself, with {self.process.returncode}; see {self.log}.")
+
     def _note_cpu(self, process: Process) -> None:
+        self.is_wanted = False
         times = psutil.Process(process.pid).cpu_times()
         self.cpu_seconds += times.user + times.system
 
