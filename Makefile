@@ -18,7 +18,7 @@ run: $(INSTALLED) ## serve the demo on this machine, with a PostgreSQL of its ow
 	$(VENV) cli.py serve --demo
 
 test: check ## check, then every test
-	$(VENV) -m pytest -n 2
+	$(VENV) -m pytest -n 3
 
 check: $(INSTALLED) ## lint, formatting, types
 	$(VENV) -m ruff check

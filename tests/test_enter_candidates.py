@@ -377,9 +377,9 @@ async def test_confirmations_are_printed_by_centre_and_session_for_us_alone(file
 
 async def test_killed_in_the_middle_and_run_again_ends_as_if_it_had_not_been(files: Path, settings: Settings) -> None:
     """R1, R2: candidates, their confirmations and their results; each counts once, and every Secret Number is right."""
-    rows = [candidate_row(number) for number in range(1, 6_001)]
+    rows = [candidate_row(number) for number in range(1, 3_001)]
     enter_file, out = write(files / "in.csv", rows), files / "out.csv"
-    load_file = write(files / "results.csv", [result_row(number) for number in range(1, 6_001)])
+    load_file = write(files / "results.csv", [result_row(number) for number in range(1, 3_001)])
     commands = (["enter", str(enter_file), "--confirmations", str(out)], ["load", str(load_file)])
     for command, model in zip(commands, (Entry, Result), strict=True):
         process = started(settings, *command)
@@ -388,12 +388,12 @@ async def test_killed_in_the_middle_and_run_again_ends_as_if_it_had_not_been(fil
         process.send_signal(signal.SIGKILL)
         process.wait()
         counted = await model.all().count()
-        assert 0 < counted < 6_000
+        assert 0 < counted < 3_000
         assert counted % 1_000 == 0
         done = typed(settings, *command)
         assert done.returncode == 0, done.stderr
         assert f"{counted} there already" in done.stdout
-        assert await model.all().count() == 6_000
+        assert await model.all().count() == 3_000
     told = {one["idNumber"]: one["secretNumber"] for one in table(out)}
     assert await entering.standing(told) == set(told) == {one.id_number for one in await Entry.all()}
-    assert len(table(out)) == 6_000
+    assert len(table(out)) == 3_000

@@ -42,7 +42,7 @@ from tests.served import Served
 from tests.sitting_world import EXAM
 from tests.world import PASSWORD, World, gid
 
-EXAMPLES = 8  # of each operation, as each viewer
+EXAMPLES = 5  # of each operation, as each viewer
 OWN = "Aoba Gakuin"  # the institution, which everybody may see
 MARK = "Zyxwvut"  # in every row that none of the three viewers may see
 NOT_FOR_CLIENTS = ("INTERNAL_SERVER_ERROR",)

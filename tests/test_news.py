@@ -706,7 +706,7 @@ async def test_workers_beside_one_another_write_one_mail_a_user(office: Office) 
 async def test_every_user_is_told_of_every_share_once_though_workers_are_killed(
     open_database: None, settings: Settings, tmp_path: Path
 ) -> None:
-    """N4: kill -9 in the middle of telling twenty users, three times, while three hundred shares are sent."""
+    """N4: kill -9 in the middle of telling twenty users, three times, while ninety shares are sent."""
     office = Office(World(system_clock), ControlledClock(), await World(system_clock).institution())
     users = [await office.user(Notify.AT_ONCE) for _ in range(20)]
     workers = [Served(tmp_path / name, settings.database_url, command="worker") for name in ("one", "two")]
@@ -720,11 +720,11 @@ async def test_every_user_is_told_of_every_share_once_though_workers_are_killed(
     for _ in range(3):
         office.clock.forward(minutes=2)
         await office.look()
-    assert [sum(await told(user)) for user in users] == [300] * 20
+    assert [sum(await told(user)) for user in users] == [90] * 20
 
 
 async def told_until_killed(office: Office, workers: list[Served], before: int) -> int:
-    """A hundred shares; users are told of them until so many letters are new, and then whoever tells them is killed."""
+    """Thirty shares; users are told of them until so many letters are new, and then whoever tells them is killed."""
     await post_letters(system_clock())
     # As if the minute were over, and the half minute after which another worker takes up what a dead one had begun.
     await database.rows("UPDATE verifier_user SET news_due_at = now(), news_sent_at = NULL")
@@ -732,7 +732,7 @@ async def told_until_killed(office: Office, workers: list[Served], before: int) 
     there = await Letter.all().count()
     for worker in workers:
         worker.start()
-    sending = asyncio.create_task(office.receive(100, skills={}))
+    sending = asyncio.create_task(office.receive(30, skills={}))
 
     async def are_written() -> bool:
         return await Letter.all().count() >= there + before
