@@ -52,6 +52,7 @@ class Program:
         self.bodies: dict[str, tuple[ast.AST, Place]] = {}
         self.classes: dict[str, tuple[ast.ClassDef, Place]] = {}
         self.methods: dict[str, set[str]] = {}
+        self._mentions: dict[str, frozenset[Mention]] = {}  # known already: reading takes longer than walking
         for module, text in modules.items():
             self._read_module(Place(module), ast.parse(text))
 
@@ -70,10 +71,12 @@ class Program:
                     waiting.append((mention.name, around, (*way, mention.name)))
         return found
 
-    def mentions(self, name: str) -> set[Mention]:
+    def mentions(self, name: str) -> frozenset[Mention]:
         """What a function or a module's variable mentions."""
-        body, place = self.bodies[name]
-        return set(self._inside(body, place, NOTHING))
+        if name not in self._mentions:
+            body, place = self.bodies[name]
+            self._mentions[name] = frozenset(self._inside(body, place, NOTHING))
+        return self._mentions[name]
 
     # ---- what there is
 
