@@ -18,14 +18,14 @@ from models.institution import Institution
 from models.share import Share
 from models.sittings.reasons import Reason
 from models.sittings.states import Actor, SittingState
-from models.sittings.table import Facts
+from models.sittings.table import LOST_AFTER, Facts, interval
 from models.verifier import StaffUser
 from models.viewer import Kind, M, Viewer, Visible, visible
 
 # A candidate who has begun and whom nobody watches: any proctor may take the sitting (H5).
-WAITING = """sitting.state IN ('CHECKING_IN', 'IN_PROGRESS', 'INTERRUPTED', 'ON_BREAK') AND NOT EXISTS (
+WAITING = f"""sitting.state IN ('CHECKING_IN', 'IN_PROGRESS', 'INTERRUPTED', 'ON_BREAK') AND NOT EXISTS (
     SELECT 1 FROM proctor_presence WHERE proctor_presence.staff_id = sitting.proctor_id
-    AND proctor_presence.seen_at >= :viewer_at::timestamptz - interval '15 seconds')"""
+    AND proctor_presence.seen_at >= :viewer_at::timestamptz - {interval(LOST_AFTER)})"""
 # A proctor's own: while it runs, and for a day once the test is over, but not what the candidate chose then (H8); and
 # nothing at all for whoever is no proctor any more, also in streams that were open before.
 WATCHED = f"""EXISTS (SELECT 1 FROM staff_user WHERE staff_user.id = :viewer_id AND staff_user.role = 'PROCTOR')

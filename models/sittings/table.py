@@ -20,6 +20,12 @@ LOST_AFTER = timedelta(seconds=15)
 UNDO_WITHIN = timedelta(days=60)
 BREAK_AFTER = "LISTENING"
 
+
+def interval(duration: timedelta) -> str:
+    """The same in SQL."""
+    return f"interval '{duration.total_seconds():.0f} seconds'"
+
+
 S = SittingState
 
 

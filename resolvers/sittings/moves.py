@@ -15,7 +15,18 @@ from errors import SittingNotFound, SittingStateForbids
 from models.sittings.reasons import Reason
 from models.sittings.sitting import Happening, Sitting, facts_of, written
 from models.sittings.states import LIVE, Act, Actor, SittingState
-from models.sittings.table import Facts, after, closed, is_connected, standing, turns
+from models.sittings.table import (
+    BREAK,
+    LOST_AFTER,
+    START_WITHIN,
+    Facts,
+    after,
+    closed,
+    interval,
+    is_connected,
+    standing,
+    turns,
+)
 from models.trail import TrailAct
 from models.viewer import Kind, Viewer
 from models.visit import About
@@ -224,10 +235,10 @@ async def _set(sitting_id: UUID, columns: Mapping[str, Any]) -> None:
 
 # Each with an index of its own: what is over is never looked at again, however much of it there is.
 DUE = (
-    "state IN ('BOOKED', 'SYSTEM_CHECKED') AND appointment_at < :now::timestamptz - interval '15 minutes'"
+    f"state IN ('BOOKED', 'SYSTEM_CHECKED') AND appointment_at < :now::timestamptz - {interval(START_WITHIN)}"
     " ORDER BY appointment_at",
-    "state = 'IN_PROGRESS' AND seen_at < :now::timestamptz - interval '15 seconds' ORDER BY seen_at",
-    "state = 'ON_BREAK' AND break_started_at < :now::timestamptz - interval '10 minutes' ORDER BY break_started_at",
+    f"state = 'IN_PROGRESS' AND seen_at < :now::timestamptz - {interval(LOST_AFTER)} ORDER BY seen_at",
+    f"state = 'ON_BREAK' AND break_started_at < :now::timestamptz - {interval(BREAK)} ORDER BY break_started_at",
 )
 
 

@@ -30,7 +30,7 @@ async def start_section(viewer: Viewer, sitting_id: UUID) -> Facts:
             sitting_id=sitting_id,
             place=place,
             skill=skill,
-            now=viewer.at,
+            now=sitting.viewer.at,
         )
         return done
 
@@ -48,7 +48,7 @@ async def finish_section(viewer: Viewer, sitting_id: UUID) -> Facts:
             "UPDATE sitting_section SET ended_at = :now WHERE sitting_id = :id AND place = :place",
             id=sitting_id,
             place=place,
-            now=viewer.at,
+            now=sitting.viewer.at,
         )
         return done
 
@@ -64,7 +64,7 @@ async def start_break(viewer: Viewer, sitting_id: UUID) -> Facts:
             "INSERT INTO sitting_break (id, sitting_id, started_at) VALUES (:id, :sitting_id, :now)",
             id=new_id(),
             sitting_id=sitting_id,
-            now=viewer.at,
+            now=sitting.viewer.at,
         )
         return done
 
@@ -77,7 +77,7 @@ async def end_break(viewer: Viewer, sitting_id: UUID) -> Facts:
             return sitting.facts
         done = await move(sitting, Act.END_BREAK)
         await database.rows(
-            "UPDATE sitting_break SET ended_at = :now WHERE sitting_id = :id", id=sitting_id, now=viewer.at
+            "UPDATE sitting_break SET ended_at = :now WHERE sitting_id = :id", id=sitting_id, now=sitting.viewer.at
         )
         return done
 
