@@ -88,6 +88,13 @@ class Viewer:
             raise NotAllowed
         return self.id
 
+    def must_be_board(self) -> UUID:
+        """The id of one of the board's staff; raises NotLoggedIn or NotAllowed."""
+        staff_id = self.must_be(Kind.STAFF)
+        if not self.is_board:
+            raise NotAllowed
+        return staff_id
+
     def must_be_officer(self) -> UUID:
         """The id of an institution's user who may do more than read (U2); raises NotLoggedIn or NotAllowed."""
         if not self.may_more_than_read:

@@ -8,7 +8,7 @@ from uuid import UUID
 from engine import database, keys
 from engine.database import Row
 from engine.limits import Rate, network
-from errors import AlreadyDecided, ApplicationNotFound, InvalidInput, LinkNotValid, NotAllowed, Problem, TooManyTries
+from errors import AlreadyDecided, ApplicationNotFound, InvalidInput, LinkNotValid, Problem, TooManyTries
 from models import timezones
 from models.application import CONFIRM_VALID, AccountApplication, ApplicationStatus
 from models.base import new_id
@@ -19,7 +19,7 @@ from models.institution_form import Details, one_line, text_problems
 from models.likeness import skeleton
 from models.names import shown_name
 from models.verifier import VerifierStatus, VerifierUser
-from models.viewer import Kind, Viewer
+from models.viewer import Viewer
 from resolvers import columns, institutions, invitations, letters, news, password_links
 from resolvers.candidates import email_problems
 from resolvers.due_pages import DuePlace
@@ -196,9 +196,7 @@ async def decide(viewer: Viewer, application_id: UUID, approve: bool, reason: st
 
 def must_be_board(viewer: Viewer) -> None:
     """Raises NotLoggedIn or NotAllowed for all but the board's staff."""
-    viewer.must_be(Kind.STAFF)
-    if not viewer.is_board:
-        raise NotAllowed
+    viewer.must_be_board()
 
 
 def checked_reason(reason: str, is_needed: bool = True) -> str:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from errors import InvalidInput, NotAllowed, Problem, ResultChangedMeanwhile, ResultNotFound, StateForbids
+from errors import InvalidInput, Problem, ResultChangedMeanwhile, ResultNotFound, StateForbids
 from models.base import new_id, required
 from models.candidate import LIVE_SHARE, OF_WORLD
 from models.grades import Award
@@ -167,9 +167,7 @@ async def _move(viewer: Viewer, order: Order, change: Change) -> Corrected:
 
 def _reason_of(viewer: Viewer, order: Order) -> str:
     """The reason as it is kept. Raises NotLoggedIn, NotAllowed or InvalidInput."""
-    viewer.must_be(Kind.STAFF)
-    if not viewer.is_board:
-        raise NotAllowed
+    viewer.must_be_board()
     reason = order.reason.strip()
     if not reason or len(reason) > LONGEST_REASON:
         raise InvalidInput([Problem("reason", f"Give a reason of at most {LONGEST_REASON} characters.")])

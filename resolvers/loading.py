@@ -10,7 +10,6 @@ from uuid import UUID
 from engine import database
 from engine.clock import Clock
 from engine.database import Row
-from errors import NotAllowed
 from models.base import new_id
 from models.exam import GradeBand
 from models.grades import Award, award, award_in_words, scale_of_exam
@@ -19,7 +18,7 @@ from models.sandbox import PREFIX, is_invented
 from models.scores import SKILL_COLUMNS, overall_of, score_problem
 from models.statement_numbers import CERTIFICATE, STATEMENT, new_number
 from models.trail import TrailAct
-from models.viewer import Kind, Viewer
+from models.viewer import Viewer
 from models.visit import About
 from resolvers import entries, exams, trail
 from resolvers.rows import Bad, Cells, EntryKey, Fault, Given, at_once, batches
@@ -110,9 +109,7 @@ async def load(
     With `replaces`, a different result takes the place of one that has not been released. A file can take longer than a
     moment: `clock` tells when each batch is loaded. Raises NotLoggedIn or NotAllowed: only the board loads results.
     """
-    viewer.must_be(Kind.STAFF)
-    if not viewer.is_board:
-        raise NotAllowed
+    viewer.must_be_board()
     checks = await Checks.all()
     for batch in batches(rows):
         read = [checks.read(given) for given in batch]

@@ -11,11 +11,11 @@ from uuid import UUID
 from engine import database
 from engine.clock import Clock
 from engine.database import Row
-from errors import AlreadyReleased, InvalidInput, NotAllowed, Problem
+from errors import AlreadyReleased, InvalidInput, Problem
 from models.base import new_id
 from models.candidate import OF_REAL_ENTRY
 from models.journal import ResultChange
-from models.viewer import Kind, Viewer
+from models.viewer import Viewer
 from resolvers import exams, letters, result_changes
 from resolvers.loading import ONE_AT_A_TIME
 
@@ -43,9 +43,7 @@ async def schedule(
     By `clock`, which is asked once nobody else loads or releases: one can wait for that past the moment.
     Raises NotLoggedIn, NotAllowed, InvalidInput or AlreadyReleased.
     """
-    staff_id = viewer.must_be(Kind.STAFF)
-    if not viewer.is_board:
-        raise NotAllowed
+    staff_id = viewer.must_be_board()
     await _check(viewer, exam_code, exam_date, release_at)
     async with database.transaction():
         # One at a time, and no results are loaded meanwhile: none is forgotten, and none gets a moment of before.

@@ -11,7 +11,7 @@ import structlog
 
 from engine import database
 from engine.database import Row
-from errors import InstitutionNotFound, InstitutionStateForbids, InvalidInput, NotAllowed
+from errors import InstitutionNotFound, InstitutionStateForbids, InvalidInput
 from models.institution import Institution, InstitutionStatus
 from models.institution_form import one_line, text_problems
 from models.names import shown_name
@@ -66,9 +66,7 @@ async def reinstate(viewer: Viewer, institution_id: UUID) -> None:
 
 
 def _must_be_board(viewer: Viewer) -> None:
-    viewer.must_be(Kind.STAFF)
-    if not viewer.is_board:
-        raise NotAllowed
+    viewer.must_be_board()
 
 
 async def _locked(viewer: Viewer, institution_id: UUID, status: InstitutionStatus) -> Institution:

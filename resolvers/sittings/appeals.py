@@ -4,7 +4,7 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from errors import AlreadyDecided, NotAllowed, Sentence, SittingNotFound, SittingStateForbids
+from errors import AlreadyDecided, Sentence, SittingNotFound, SittingStateForbids
 from models.sittings.proctoring import Appeal, AppealOutcome
 from models.sittings.sitting import Happening
 from models.sittings.states import SittingState
@@ -42,9 +42,7 @@ async def answer(viewer: Viewer, sitting_id: UUID, outcome: AppealOutcome, text:
 
     Raises NotLoggedIn, NotAllowed, SittingNotFound, AlreadyDecided or InvalidInput.
     """
-    staff_id = viewer.must_be(Kind.STAFF)
-    if not viewer.is_board:
-        raise NotAllowed
+    staff_id = viewer.must_be_board()
     text = checked(text, "answer")
     async with database.transaction():
         sitting = await held(viewer, sitting_id)

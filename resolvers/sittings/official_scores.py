@@ -5,10 +5,10 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from errors import InvalidInput, NotAllowed, Problem, SittingStateForbids
+from errors import InvalidInput, Problem, SittingStateForbids
 from models.scores import SKILL_COLUMNS
 from models.sittings.states import SittingState
-from models.viewer import Kind, Viewer
+from models.viewer import Viewer
 from resolvers import loading
 from resolvers.rows import Given
 from resolvers.sittings import parts
@@ -26,9 +26,7 @@ async def record(viewer: Viewer, sitting_id: UUID, overall: int, skills: Mapping
     A result that was released is amended as any other. Raises NotLoggedIn, NotAllowed, SittingNotFound,
     SittingStateForbids or InvalidInput.
     """
-    viewer.must_be(Kind.STAFF)
-    if not viewer.is_board:
-        raise NotAllowed
+    viewer.must_be_board()
     async with database.transaction():
         sitting = await held(viewer, sitting_id)
         if sitting.facts.state is not SittingState.REPORTED:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from engine import database
 from engine import files as store
-from errors import InvalidInput, NotAllowed, Problem, SittingNotFound
+from errors import InvalidInput, Problem, SittingNotFound
 from models.base import new_id
 from models.sittings.proctoring import APPEAL_WAITS
 from models.viewer import Kind, Viewer
@@ -31,9 +31,7 @@ async def name(viewer: Viewer, sitting_id: UUID, reference: str) -> datetime:
     The same once more changes nothing. Raises NotLoggedIn, NotAllowed, SittingNotFound or InvalidInput.
     """
     if viewer.kind is not Kind.PROCTOR:
-        viewer.must_be(Kind.STAFF)
-        if not viewer.is_board:
-            raise NotAllowed
+        viewer.must_be_board()
     if not REFERENCE.fullmatch(reference):  # what it names is deleted one day, and must be no other file of ours
         raise InvalidInput([Problem("reference", "A recording is named such as recording/2f0c9a.webm.")])
     async with database.transaction():

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from engine import database, keys
 from engine.database import Row
-from errors import InvalidInput, NotAllowed, Problem, SittingStateForbids
+from errors import InvalidInput, Problem, SittingStateForbids
 from models.base import new_id
 from models.entry import HOME, Centre, sealed_secret
 from models.id_numbers import new_id_number, new_secret_number
@@ -33,7 +33,7 @@ async def record_unofficial(viewer: Viewer, sitting_id: UUID, scores: Mapping[st
 
     Raises NotLoggedIn, NotAllowed, SittingNotFound, SittingStateForbids or InvalidInput.
     """
-    _must_be_board(viewer)
+    viewer.must_be_board()
     problems = [Problem(skill, "There is no unofficial score of this.") for skill in scores if skill not in UNOFFICIAL]
     for skill, score in scores.items():
         if problem := score_problem(score, LOWEST, HIGHEST):
@@ -54,13 +54,6 @@ async def record_unofficial(viewer: Viewer, sitting_id: UUID, scores: Mapping[st
         if len(noted) != len(scores):
             raise SittingStateForbids(sitting.facts.state.value)
         await note(sitting)
-
-
-def _must_be_board(viewer: Viewer) -> UUID:
-    staff_id = viewer.must_be(Kind.STAFF)
-    if not viewer.is_board:
-        raise NotAllowed
-    return staff_id
 
 
 async def unofficial(viewer: Viewer, sitting_id: UUID) -> dict[str, int]:
