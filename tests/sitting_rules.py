@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from models.base import new_id
 from models.entry import Entry
 from models.institution import Institution
 from models.result import Result
@@ -57,7 +58,9 @@ REFUSED = {
     ],
     "sitting_section_place": [again("sitting_section")],
     "sitting_message_has_text": ["UPDATE sitting_message SET text = ''"],
+    "sitting_message_key": [again("sitting_message")],
     "incident_has_text": ["UPDATE incident SET text = ''"],
+    "incident_key": [again("incident")],
     "sitting_break_sitting_id_key": [again("sitting_break")],
     "sitting_photo_sitting_id_key": [again("sitting_photo")],
     "sitting_photo_digest": ["UPDATE sitting_photo SET digest = 'short'"],
@@ -102,8 +105,8 @@ async def _rows_of(sitting_id: Any, now: Any, institution: Institution) -> None:
     await SittingRecipient.create(**of, **consent, **shown, named_at=now)
     await CheckInStep.create(**by, step=Step.DOCUMENT, confirmed_at=now)
     await Section.create(**of, place=0, skill="READING", started_at=now)
-    await Message.create(**of, text="Hello", sent_at=now)
-    await Incident.create(**by, text="Noise", noted_at=now)
+    await Message.create(**of, text="Hello", key=new_id(), sent_at=now)
+    await Incident.create(**by, text="Noise", key=new_id(), noted_at=now)
     await Break.create(**of, started_at=now)
     picture: dict[str, Any] = {"file": "a.jpg", "width": 10, "height": 10, "size": 9, "digest": b"d" * 32}
     await SittingPhoto.create(**of, **picture, added_at=now)

@@ -263,8 +263,8 @@ SITTING_WAYS = {
     "Mutation.enterTest": _order(
         "enterTest", "EnterTestInput", _about("entering", testId=TEST_ID, password=TEST_PASSWORD)
     ),
-    "Mutation.sendMessage": _order("sendMessage", "SittingTextInput", _about("live", text="A word.")),
-    "Mutation.noteIncident": _order("noteIncident", "SittingTextInput", _about("live", text="A noise.")),
+    "Mutation.sendMessage": _order("sendMessage", "SittingNoteInput", _about("live", text="A word.")),
+    "Mutation.noteIncident": _order("noteIncident", "SittingNoteInput", _about("live", text="A noise.")),
     "Mutation.recordUnofficialScores": _order(
         "recordUnofficialScores", "RecordUnofficialScoresInput", _about("reported", skillScores=SCORES[:1])
     ),

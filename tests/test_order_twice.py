@@ -1,23 +1,30 @@
 """Orders about a sitting that are given again because no answer came, and how many are taken of one kind (H1-H9)."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from itertools import product
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from starlette.applications import Starlette
 
 from errors import InvalidInput, SittingStateForbids, TooManyTries
 from models.sittings.check_in import STEPS
+from models.sittings.reasons import Reason
 from models.sittings.states import BY_CLOCK, Act
 from models.sittings.table import LED_TO, RULES, Facts, is_done
 from models.viewer import Viewer
 from resolvers.sittings import bookings, chat, check_ins, proctoring, running, scores
+from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.sitting_world import Home
 from tests.world import World
 
+SAY = """mutation ($input: SittingNoteInput!) { sendMessage(input: $input) {
+    ... on SittingChanged { sitting { messages { text } } } } }"""
 Order = Callable[[Viewer, Any], Awaitable[Any]]
 
 
@@ -87,6 +94,61 @@ async def test_the_test_password_works_once_and_the_refusal_tells_that_the_test_
     with pytest.raises(SittingStateForbids) as refusal:
         await check_ins.enter_test(home.viewer, home.id, home.released.test_id, home.released.password)
     assert refusal.value.state == "IN_PROGRESS"
+
+
+async def test_a_message_that_is_sent_again_under_its_key_stands_once_and_is_answered_as_at_first(home: Home) -> None:
+    """Also by both tries at once, beyond the limit of a minute, and when the sitting is over."""
+    await home.taken()
+    key = uuid4()
+    sent = await asyncio.gather(*[chat.send(home.viewer, home.id, "Hello?", key) for _ in range(3)])
+    for _ in range(19):
+        await chat.send(home.viewer, home.id, "Hello?")
+    await proctoring.end(home.proctor, home.id, Reason.LEFT, "Gone.")
+    assert {*sent, await chat.send(home.viewer, home.id, " Hello? ", key)} == {sent[0]}
+    assert len(await chat.of_sitting(home.viewer, home.id)) == 20
+    assert Counter(await home.told())["MESSAGE_SENT"] == 20
+
+
+async def test_a_key_stands_for_one_text_of_one_side_of_one_sitting(home: Home) -> None:
+    """Another text under it is refused rather than left out; others may come upon the same key."""
+    other = await Home.booked(home.world, home.clock)
+    await home.taken()
+    await other.check_system()
+    await other.start()
+    await proctoring.take_next(other.proctor)
+    key = uuid4()
+    first = await chat.send(home.viewer, home.id, "Hello?", key)
+    with pytest.raises(InvalidInput) as refusal:
+        await chat.send(home.viewer, home.id, "Are you there?", key)
+    assert [problem.path for problem in refusal.value.problems] == ["key"]
+    assert await chat.send(home.proctor, home.id, "Hello?", key) != first
+    assert await chat.send(other.viewer, other.id, "Hello?", key) != first
+    assert [len(await chat.of_sitting(one.viewer, one.id)) for one in (home, other)] == [2, 1]
+
+
+async def test_an_incident_that_is_noted_again_under_its_key_stands_once(home: Home) -> None:
+    """H7: also when what was noted has ended the sitting; one without a key is another one."""
+    await home.taken()
+    key = uuid4()
+    for _ in range(2):
+        await proctoring.note_incident(home.proctor, home.id, "A noise.", key)
+    await proctoring.note_incident(home.proctor, home.id, "A noise.")
+    with pytest.raises(InvalidInput):
+        await proctoring.note_incident(home.proctor, home.id, "A voice.", key)
+    await proctoring.end(home.proctor, home.id, Reason.LEFT, "Gone.")
+    await proctoring.note_incident(home.proctor, home.id, "A noise.", key)
+    assert [one["text"] for one in await proctoring.incidents(home.board, [home.id])] == ["A noise."] * 2
+    assert Counter(await home.told(home.board))["INCIDENT_NOTED"] == 2
+
+
+async def test_a_key_that_is_none_is_refused_at_the_door(app: Starlette, client: Client, home: Home) -> None:
+    """And one that is works there."""
+    await home.taken()
+    own = client.as_(await home.world.token(home.candidate))
+    for key, expected in (("first", "BAD_USER_INPUT"), (str(uuid4()), None), (None, None)):
+        errors = await own.errors(SAY, input={"sittingId": home.gid, "text": "Hello?", "key": key})
+        assert [error["extensions"]["code"] for error in errors] == [expected] * bool(expected)
+    assert len(await chat.of_sitting(home.viewer, home.id)) == 2
 
 
 @pytest.mark.parametrize(("act", "state"), LED_TO, ids=lambda one: one.value)

@@ -245,7 +245,7 @@ async def test_a_message_takes_nine_statements_a_section_as_many_and_what_is_don
     """
     await home.begun()
     own = client.as_(await home.world.token(home.candidate))
-    say = """mutation ($input: SittingTextInput!) { sendMessage(input: $input) {
+    say = """mutation ($input: SittingNoteInput!) { sendMessage(input: $input) {
         ... on SittingChanged { sitting { state } } } }"""
     start = """mutation ($input: SittingInput!) { startSection(input: $input) {
         ... on SittingChanged { sitting { state } } } }"""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpcore2
 import orjson
@@ -17,11 +18,8 @@ Payload = dict[str, Any]
 SITTING = "sitting { id state stepsConfirmed sectionsDone possible }"
 LOOK = "query ($id: ID!) { sitting(id: $id) { id state stepsConfirmed sectionsDone possible } }"
 TIMELINE = "timeline { kind state happenedAt actor detail }"
-MESSAGES = "query ($id: ID!) { sitting(id: $id) { texts: messages { text } } }"
-INCIDENTS = "query ($id: ID!) { sitting(id: $id) { texts: incidents { text } } }"
-WRITTEN = {"sendMessage": MESSAGES, "noteIncident": INCIDENTS}
 # Input and success of the orders that do not take a sitting and answer it.
-TEXT, END = "SittingTextInput", "EndSittingInput"
+TEXT, END = "SittingNoteInput", "EndSittingInput"
 INPUTS = {
     "logInStaff": "LogInStaffInput", "logInVerifier": "LogInByEmailInput", "register": "RegisterInput",
     "bookSitting": "BookSittingInput", "recordSystemCheck": "RecordSystemCheckInput", "enterTest": "EnterTestInput",
@@ -169,27 +167,14 @@ class App:
             return payload
 
     async def write(self, name: str, sitting_id: str, text: str) -> bool:
-        """Write a message or an incident, once: no two texts of a sitting are the same. Tells whether it was possible.
+        """Write a message or an incident, once, however often it is sent. Tells whether it was possible.
 
         Raises NotMine.
         """
-        while True:
-            try:
-                payload = await self.order(name, sittingId=sitting_id, text=text)
-            except AnswerLost:
-                await asyncio.sleep(PAUSE_SECONDS)
-                if await self._is_written(name, sitting_id, text):
-                    return True
-                continue
-            if payload["__typename"] == "SittingNotFound":
-                raise NotMine
-            return "sitting" in payload
-
-    async def _is_written(self, name: str, sitting_id: str, text: str) -> bool:
-        found = (await self.ask(WRITTEN[name], id=sitting_id))["sitting"]
-        if found is None:
+        payload = await self.insist(name, sittingId=sitting_id, text=text, key=str(uuid4()))
+        if payload["__typename"] == "SittingNotFound":
             raise NotMine
-        return any(one["text"] == text for one in found["texts"])
+        return "sitting" in payload
 
     async def close(self) -> None:
         """Let go of the connections."""

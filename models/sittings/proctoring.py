@@ -101,6 +101,7 @@ class Message(Table):
     sitting_id: UUID
     proctor_id: UUID | None = fields.UUIDField(null=True)  # None: the candidate wrote it
     text = fields.TextField()
+    key: UUID | None = fields.UUIDField(null=True)  # of its writer's program, which sends it again under the same one
     sent_at = fields.DatetimeField()
     read_at = fields.DatetimeField(null=True)
     answered_at = fields.DatetimeField(null=True)
@@ -121,6 +122,7 @@ class Incident(Table):
     sitting_id: UUID
     proctor_id: UUID = fields.UUIDField()
     text = fields.TextField()
+    key: UUID | None = fields.UUIDField(null=True)  # as of a message
     noted_at = fields.DatetimeField()
 
     class Meta:

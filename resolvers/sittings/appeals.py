@@ -11,7 +11,7 @@ from models.sittings.states import SittingState
 from models.viewer import Kind, Viewer
 from resolvers.sittings import moves, parts
 from resolvers.sittings.moves import held, held_of
-from resolvers.sittings.proctoring import checked
+from resolvers.sittings.texts import checked
 
 # What the candidate did not choose.
 APPEALABLE = frozenset(

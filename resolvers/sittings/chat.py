@@ -14,24 +14,28 @@ from models.sittings.sitting import Happening
 from models.viewer import Kind, Viewer
 from resolvers.sittings import moves, parts
 from resolvers.sittings.moves import Held, held_of
-from resolvers.sittings.proctoring import checked
+from resolvers.sittings.texts import checked, written
 
 MESSAGES_A_MINUTE = Rate("messages of a sitting", most=20, window=timedelta(minutes=1))  # of each side
 MOST_MESSAGES = 300  # of each side, in the whole sitting: it is read as one list
 
 
-async def send(viewer: Viewer, sitting_id: UUID, text: str) -> UUID:
+async def send(viewer: Viewer, sitting_id: UUID, text: str, key: UUID | None = None) -> UUID:
     """Write to the other side; a proctor's message answers all that the candidate has written before.
+
+    The same under the same key is written once, and answered with what stands there.
 
     Raises NotLoggedIn, NotAllowed, SittingNotFound, SittingStateForbids, InvalidInput or TooManyTries.
     """
     text = checked(text, "text")
-    message_id = new_id()
     async with database.transaction():
         sitting = await _partaken(viewer, sitting_id)
+        if there := await written("sitting_message", sitting_id, _proctor(viewer), text, key):
+            return there
+        sitting.must_be_live()
         if not await MESSAGES_A_MINUTE.count(f"{sitting_id}:{viewer.kind.value}", viewer.at):
             raise TooManyTries(MESSAGES_A_MINUTE.ends_at(viewer.at))
-        await _write(message_id, sitting_id, viewer, text)
+        message_id = await _write(sitting_id, viewer, text, key)
         if viewer.kind is Kind.PROCTOR:
             await _answer(sitting_id, viewer)
         await moves.tell(sitting_id, Happening.MESSAGE_SENT, sitting.facts, viewer, str(message_id))
@@ -39,23 +43,30 @@ async def send(viewer: Viewer, sitting_id: UUID, text: str) -> UUID:
     return message_id
 
 
-async def _write(message_id: UUID, sitting_id: UUID, viewer: Viewer, text: str) -> None:
+def _proctor(viewer: Viewer) -> UUID | None:
+    return viewer.id if viewer.kind is Kind.PROCTOR else None
+
+
+async def _write(sitting_id: UUID, viewer: Viewer, text: str, key: UUID | None) -> UUID:
     """Raises InvalidInput where this side has written as much as a sitting holds."""
-    written = await database.rows(
-        """INSERT INTO sitting_message (id, sitting_id, proctor_id, text, sent_at)
-           SELECT :id, :sitting_id, :proctor_id, :text, :now
+    message_id = new_id()
+    rows = await database.rows(
+        """INSERT INTO sitting_message (id, sitting_id, proctor_id, text, key, sent_at)
+           SELECT :id, :sitting_id, :proctor_id, :text, :key, :now
            WHERE (SELECT count(*) FROM sitting_message
                   WHERE sitting_id = :sitting_id AND (proctor_id IS NULL) = :is_candidate) < :most RETURNING id""",
         id=message_id,
         sitting_id=sitting_id,
-        proctor_id=viewer.id if viewer.kind is Kind.PROCTOR else None,
+        proctor_id=_proctor(viewer),
         is_candidate=viewer.kind is Kind.CANDIDATE,
         text=text,
+        key=key,
         now=viewer.at,
         most=MOST_MESSAGES,
     )
-    if not written:
+    if not rows:
         raise InvalidInput([Problem("text", "You have written as many messages as a sitting can hold.")])
+    return message_id
 
 
 async def _answer(sitting_id: UUID, viewer: Viewer) -> None:
@@ -74,6 +85,7 @@ async def mark_read(viewer: Viewer, sitting_id: UUID) -> int:
     """
     async with database.transaction():
         sitting = await _partaken(viewer, sitting_id)
+        sitting.must_be_live()
         read = await database.rows(
             """UPDATE sitting_message SET read_at = :now
                WHERE sitting_id = :id AND read_at IS NULL AND (proctor_id IS NULL) = :is_proctor RETURNING id""",
@@ -91,9 +103,7 @@ async def _partaken(viewer: Viewer, sitting_id: UUID) -> Held:
         raise NotLoggedIn
     if viewer.kind not in (Kind.CANDIDATE, Kind.PROCTOR):
         raise NotAllowed
-    sitting = await held_of(viewer, viewer.kind, sitting_id)
-    sitting.must_be_live()
-    return sitting
+    return await held_of(viewer, viewer.kind, sitting_id)
 
 
 async def of_sitting(viewer: Viewer, sitting_id: UUID) -> list[Row]:

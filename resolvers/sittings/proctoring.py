@@ -14,9 +14,9 @@ from models.sittings.table import LOST_AFTER, Facts
 from models.viewer import Kind, Viewer
 from resolvers.sittings import moves, parts, proctors
 from resolvers.sittings.moves import Told, held, held_of, move
+from resolvers.sittings.texts import checked, written
 
 MOST_WATCHED = 8  # sittings of one proctor at one time
-LONGEST_TEXT = 1000
 LIVE_STATES = [state.value for state in LIVE]
 
 
@@ -111,22 +111,25 @@ async def _is_connected(proctor_id: UUID, viewer: Viewer) -> bool:
 # ---- incidents, and what may come of them
 
 
-async def note_incident(viewer: Viewer, sitting_id: UUID, text: str) -> None:
-    """Note what happened, for those who decide.
+async def note_incident(viewer: Viewer, sitting_id: UUID, text: str, key: UUID | None = None) -> None:
+    """Note what happened, for those who decide; the same under the same key is noted once.
 
     Raises NotLoggedIn, NotAllowed, SittingNotFound, SittingStateForbids or InvalidInput.
     """
     text = checked(text, "text")
     async with database.transaction():
         sitting = await held_of(viewer, Kind.PROCTOR, sitting_id)
+        if await written("incident", sitting_id, viewer.id, text, key):
+            return
         sitting.must_be_live()
         await database.rows(
-            """INSERT INTO incident (id, sitting_id, proctor_id, text, noted_at)
-               VALUES (:id, :sitting_id, :proctor_id, :text, :now)""",
+            """INSERT INTO incident (id, sitting_id, proctor_id, text, key, noted_at)
+               VALUES (:id, :sitting_id, :proctor_id, :text, :key, :now)""",
             id=new_id(),
             sitting_id=sitting_id,
             proctor_id=viewer.id,
             text=text,
+            key=key,
             now=viewer.at,
         )
         await moves.tell(sitting_id, Happening.INCIDENT_NOTED, sitting.facts, viewer)
@@ -163,13 +166,3 @@ async def invalidate(viewer: Viewer, sitting_id: UUID, reason: Reason, words: st
     async with database.transaction():
         sitting = await held_of(viewer, viewer.kind, sitting_id)
         return await move(sitting, Act.INVALIDATE, Told(reason, words, reason.value))
-
-
-def checked(text: str, path: str) -> str:
-    """A text that a person wrote, without blanks around it; raises InvalidInput where there is nothing to be read."""
-    text = text.strip()
-    if not any(map(str.isprintable, text)):
-        raise InvalidInput([Problem(path, "Write something.")])
-    if len(text) > LONGEST_TEXT:
-        raise InvalidInput([Problem(path, "At most 1,000 characters can be written here.")])
-    return text

@@ -9,6 +9,7 @@ from models.base import required
 from resolvers.sittings import views
 from schema.context import Info
 from schema.ids import key_of
+from schema.pages import bad_input
 from schema.refusals import (
     AlreadyBooked,
     ConsentOutdated,
@@ -117,3 +118,11 @@ async def sitting_of(info: Info, key: UUID) -> Sitting:
 def sitting_key(id: strawberry.ID) -> UUID:
     """The key in an id; one that names nothing for any other id."""
     return key_of(id, "Sitting") or uuid4()
+
+
+def text_key(key: strawberry.ID | None) -> UUID | None:
+    """What a program has given to a text, so that it is written once."""
+    try:
+        return UUID(key) if key else None
+    except ValueError:
+        raise bad_input("`key` must be a UUID, made anew for each text.") from None

@@ -64,6 +64,14 @@ class SittingTextInput(SittingInput):
     text: str = strawberry.field(description="The text, at most 1,000 characters.")
 
 
+@strawberry.input(description="A text for a sitting that is written once, however often it is sent.")
+class SittingNoteInput(SittingTextInput):
+    key: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="A UUID that your program makes for this text. Where the answer is lost, send both again.",
+    )
+
+
 @strawberry.input(description="Scores that are to be cancelled.")
 class CancelScoresInput(SittingInput):
     confirmation: str | None = strawberry.field(

@@ -28,6 +28,7 @@ from schema.sittings.answers import (
     changed,
     sitting_key,
     sitting_of,
+    text_key,
 )
 from schema.sittings.inputs import (
     BookSittingInput,
@@ -37,6 +38,7 @@ from schema.sittings.inputs import (
     RecordSystemCheckInput,
     SittingConsentInput,
     SittingInput,
+    SittingNoteInput,
     SittingTextInput,
 )
 from schema.sittings.sitting import Sitting
@@ -89,11 +91,12 @@ class SittingMutation:
         return await changed(info, key)
 
     @strawberry.mutation(
-        description="Write to the other side, as candidate or proctor: at most 20 messages a minute, and 300 in all."
+        description="Write to the other side, as candidate or proctor: at most 20 messages a minute, and 300 in all; "
+        "the same under the same key is written once."
     )
-    async def send_message(self, info: Info, input: Input[SittingTextInput]) -> SendMessagePayload:
+    async def send_message(self, info: Info, input: Input[SittingNoteInput]) -> SendMessagePayload:
         key = sitting_key(input.sitting_id)
-        await chat.send(info.context.viewer, key, input.text)
+        await chat.send(info.context.viewer, key, input.text, text_key(input.key))
         return await changed(info, key)
 
     @strawberry.mutation(description="Appeal against how a sitting ended, once; the board's staff answer.")

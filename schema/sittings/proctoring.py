@@ -23,9 +23,9 @@ from schema.refusals import (
     SittingStateForbids,
     StepNotNext,
 )
-from schema.sittings.answers import SittingPayload, SittingTextPayload, changed, sitting_key, sitting_of
+from schema.sittings.answers import SittingPayload, SittingTextPayload, changed, sitting_key, sitting_of, text_key
 from schema.sittings.checks import CheckInStepKind
-from schema.sittings.inputs import SittingInput, SittingTextInput
+from schema.sittings.inputs import SittingInput, SittingNoteInput
 from schema.sittings.sitting import Sitting
 
 
@@ -201,10 +201,10 @@ class ProctoringMutation:
         await proctoring.hand_over(info.context.viewer, sitting_key(input.sitting_id), to)
         return SittingHandedOver(message="The sitting is handed over.")
 
-    @strawberry.mutation(description="Note what happened, for those who decide.")
-    async def note_incident(self, info: Info, input: Input[SittingTextInput]) -> SittingTextPayload:
+    @strawberry.mutation(description="Note what happened, for those who decide; the same under the same key, once.")
+    async def note_incident(self, info: Info, input: Input[SittingNoteInput]) -> SittingTextPayload:
         key = sitting_key(input.sitting_id)
-        await proctoring.note_incident(info.context.viewer, key, input.text)
+        await proctoring.note_incident(info.context.viewer, key, input.text, text_key(input.key))
         return await changed(info, key)
 
     @strawberry.mutation(description="End a sitting that cannot go on, as its proctor.")
