@@ -185,18 +185,13 @@ async def decide(viewer: Viewer, application_id: UUID, approve: bool, reason: st
 
     Raises NotLoggedIn, NotAllowed, InvalidInput, ApplicationNotFound or AlreadyDecided.
     """
-    must_be_board(viewer)
+    viewer.must_be_board()
     reason = checked_reason(reason, is_needed=not approve)
     async with database.transaction():
         application = await _held(viewer, application_id)
         institution = await Institution.get(id=application.institution_id)
         await (_approve if approve else _refuse)(viewer, application, institution, reason)
         return (await by_ids(viewer, [application_id]))[application_id]
-
-
-def must_be_board(viewer: Viewer) -> None:
-    """Raises NotLoggedIn or NotAllowed for all but the board's staff."""
-    viewer.must_be_board()
 
 
 def checked_reason(reason: str, is_needed: bool = True) -> str:

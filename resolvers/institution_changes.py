@@ -13,7 +13,6 @@ from models.institution import Institution, InstitutionKind, InstitutionName, In
 from models.institution_form import Details, one_line, text_problems
 from models.viewer import Viewer
 from resolvers import institutions
-from resolvers.applications import must_be_board
 
 MOST_ALIASES = 50
 DETAILS = ("name", "department", "country", "city", "website", "timezone", "kind", "parent_id")
@@ -42,7 +41,7 @@ async def change(viewer: Viewer, institution_id: UUID, wishes: Wishes) -> Row:
 
     Raises NotLoggedIn, NotAllowed, InvalidInput or InstitutionNotFound.
     """
-    must_be_board(viewer)
+    viewer.must_be_board()
     async with database.transaction():
         institution = await Institution.visible_to(viewer).get_or_none(institution_id, lock="FOR NO KEY UPDATE")
         if institution is None or institution.status is InstitutionStatus.MERGED:

@@ -18,7 +18,7 @@ from models.trail import TrailAct
 from models.viewer import Viewer
 from models.visit import About
 from resolvers import api_keys, institutions, journal, shares, trail
-from resolvers.applications import checked_reason, must_be_board
+from resolvers.applications import checked_reason
 
 AT_ONCE = 500  # shares that one entry of the trail names
 LIVE = "{0}.withdrawn_at IS NULL AND {0}.expiry_told_at IS NULL AND {0}.merged_into_id IS NULL"
@@ -42,7 +42,7 @@ async def merge(viewer: Viewer, duplicate_id: UUID, into_id: UUID, reason: str) 
     Whoever sends to the duplicate meanwhile has either sent before, and it moves, or finds it no more.
     Raises NotLoggedIn, NotAllowed, InvalidInput or InstitutionNotFound.
     """
-    must_be_board(viewer)
+    viewer.must_be_board()
     reason = checked_reason(reason)
     if duplicate_id == into_id:
         raise InvalidInput([Problem("intoId", "An institution cannot be merged into itself.")])

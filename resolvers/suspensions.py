@@ -28,7 +28,7 @@ async def suspend(viewer: Viewer, institution_id: UUID, reason: str) -> None:
 
     Raises NotLoggedIn, NotAllowed, InvalidInput, InstitutionNotFound or InstitutionStateForbids.
     """
-    _must_be_board(viewer)
+    viewer.must_be_board()
     reason = one_line(reason)
     if problems := text_problems("reason", reason, LONGEST_REASON):
         raise InvalidInput(problems)
@@ -52,7 +52,7 @@ async def reinstate(viewer: Viewer, institution_id: UUID) -> None:
 
     Raises NotLoggedIn, NotAllowed, InstitutionNotFound or InstitutionStateForbids.
     """
-    _must_be_board(viewer)
+    viewer.must_be_board()
     async with database.transaction():
         institution = await _locked(viewer, institution_id, InstitutionStatus.SUSPENDED)
         await database.rows(
@@ -63,10 +63,6 @@ async def reinstate(viewer: Viewer, institution_id: UUID) -> None:
         users = await database.rows("SELECT * FROM verifier_user WHERE institution_id = :id", id=institution_id)
         await _tell(viewer, "institution_reinstated", institution, users)
     log.info("institution.reinstated", institution=str(institution_id), staff=str(viewer.id))
-
-
-def _must_be_board(viewer: Viewer) -> None:
-    viewer.must_be_board()
 
 
 async def _locked(viewer: Viewer, institution_id: UUID, status: InstitutionStatus) -> Institution:

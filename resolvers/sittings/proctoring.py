@@ -30,7 +30,7 @@ async def note_presence(viewer: Viewer) -> None:
 
 async def queue(viewer: Viewer) -> list[Row]:
     """Who waits for a proctor, first appointment first, as they are taken. Raises NotLoggedIn or NotAllowed."""
-    if viewer.kind is not Kind.STAFF or not viewer.is_board:
+    if not viewer.is_board:
         viewer.must_be(Kind.PROCTOR)
     return await database.rows(
         f"""SELECT id, state, appointment_at, check_in_started_at FROM sitting WHERE {WAITING}
