@@ -31,6 +31,7 @@ from models.viewer import Kind
 from resolvers import passwords, sessions
 from resolvers.shares import Consent
 from resolvers.sittings import bookings, chat, check_ins, moves, proctoring, recipients, running, views
+from resolvers.sittings.bookings import Appointment
 from tests.conftest import ControlledClock, Statements
 from tests.sitting_world import HERE, IN_TOKYO, Home, proctor_of
 from tests.world import PASSWORD, World
@@ -69,6 +70,25 @@ async def test_two_sittings_at_about_one_time_are_refused(home: Home) -> None:
         await bookings.book(home.viewer, replace(HERE, starts_at=IN_TOKYO + timedelta(hours=3, minutes=59)))
     assert refusal.value.appointment_at == datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
     assert not (await bookings.book(home.viewer, replace(HERE, starts_at=IN_TOKYO + timedelta(hours=4)))).was_booked
+
+
+async def test_ten_sittings_ahead_are_booked_and_what_is_missed_makes_room(home: Home) -> None:
+    """The tenth is booked, the eleventh refused, and the same as before answered; nobody's list grows without end."""
+
+    def on_day(day: int) -> Appointment:
+        return replace(HERE, starts_at=IN_TOKYO + timedelta(days=day))
+
+    for day in range(1, bookings.MOST_AHEAD):
+        await bookings.book(home.viewer, on_day(day))
+    with pytest.raises(InvalidInput) as refusal:
+        await bookings.book(home.viewer, on_day(20))
+    assert [problem.path for problem in refusal.value.problems] == ["startsAt"]
+    assert (await bookings.book(home.viewer, on_day(1))).was_booked
+    home.clock.now = (await home.row())["appointment_at"] + 15 * MINUTE
+    with pytest.raises(InvalidInput):
+        await bookings.book(home.viewer, on_day(20))
+    home.clock.forward(microseconds=1)
+    assert not (await bookings.book(home.viewer, on_day(20))).was_booked
 
 
 @pytest.mark.parametrize(("exam", "path"), [("C1_ADVANCED", "examCode"), ("IBT_HOME", "startsAt"), ("X", "examCode")])

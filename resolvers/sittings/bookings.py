@@ -31,6 +31,7 @@ from resolvers.sittings.moves import Told, held_of, move
 
 SCALE_AT_HOME = "IBT120"  # exams in sections are those that can be taken at home
 APART = timedelta(hours=4)  # a sitting takes about three
+MOST_AHEAD = 10  # booked and not begun, of one candidate
 CHECKS_AN_HOUR = Rate("system checks of a sitting", most=20, window=timedelta(hours=1))
 
 
@@ -70,6 +71,8 @@ async def book(
             if (there["appointment_at"], there["exam_id"]) != (at, appointment.exam_code):
                 raise AlreadyBooked(there["appointment_at"])
             return Booked(await views.one(viewer, there["id"]), was_booked=True)
+        if await _ahead(candidate_id, viewer.at) >= MOST_AHEAD:
+            raise InvalidInput([Problem("startsAt", "You have booked as many sittings as one person can.")])
         sitting_id = await _insert(viewer, appointment, at, sections)
         if institution_ids:
             await recipients.name(viewer, sitting_id, institution_ids, consent)
@@ -108,6 +111,16 @@ async def _near(candidate_id: UUID, at: datetime, now: datetime) -> Row | None:
         ends=[state.value for state in ENDS],
         too_late=now - START_WITHIN,
     )
+
+
+async def _ahead(candidate_id: UUID, now: datetime) -> int:
+    count: int = await database.value(
+        """SELECT count(*) FROM sitting WHERE candidate_id = :id AND state IN ('BOOKED', 'SYSTEM_CHECKED')
+           AND appointment_at >= :too_late""",
+        id=candidate_id,
+        too_late=now - START_WITHIN,
+    )
+    return count
 
 
 async def _insert(viewer: Viewer, appointment: Appointment, at: datetime, sections: Sequence[str]) -> UUID:

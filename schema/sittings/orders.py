@@ -66,7 +66,10 @@ def _local(text: str) -> datetime:
 
 @strawberry.type
 class SittingMutation:
-    @strawberry.mutation(description="Book a sitting at home, as a candidate; the same once more changes nothing.")
+    @strawberry.mutation(
+        description="Book a sitting at home, as a candidate: ten ahead at most, four hours apart; the same once more "
+        "changes nothing."
+    )
     async def book_sitting(self, info: Info, input: Input[BookSittingInput]) -> BookSittingPayload:
         named = _institutions(input.institution_ids)
         booked = await bookings.book(info.context.viewer, _appointment(input), named, _consent(info, input.consent))
