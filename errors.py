@@ -160,7 +160,9 @@ class AlreadyDecided(Refusal):
 
     def __init__(self, decision: str, decided_at: datetime) -> None:
         told = "This was decided already, on {decided_at}: {decision}."
-        super().__init__(Sentence.of(told, decided_at=decided_at, decision=Sentence.of(decision.lower())))
+        super().__init__(
+            Sentence.of(told, decided_at=decided_at, decision=Sentence.of(decision.lower().replace("_", " ")))
+        )
         self.decision = decision
         self.decided_at = decided_at
 

@@ -16,6 +16,7 @@ from engine.languages import LOCALES, catalogue, chosen, told
 from errors import InvalidInput, Problem, Refusal, Sentence
 from models.institution import InstitutionStatus
 from models.passwords import breached, password_problems
+from models.sittings.proctoring import AppealOutcome
 from models.sittings.states import SittingState
 from models.verifier import VerifierStatus
 from tests.client import Client
@@ -23,6 +24,8 @@ from tests.conftest import ControlledClock
 from tests.world import PASSWORD, World, gid
 
 ROOT = Path(__file__).parent.parent
+# What `AlreadyDecided` tells of.
+DECISIONS = ("APPROVED", "REFUSED", "ACCEPTED", *(outcome.value for outcome in AppealOutcome))
 ROOMS = ("models", "resolvers", "schema")
 # What only staff fill in or are told: they work in English.
 FOR_STAFF = {"centres", "staff", "parked_mail", "corrections", "releases", "entering", "loading", "rows", "photos"}
@@ -79,7 +82,7 @@ def facts_of(kind: type[Refusal]) -> list[Any]:
         "NotLoggedIn": [], "InvalidInput": [[[Problem("email", "The two e-mail addresses are not the same.")]]],
         "LoginLocked": [[now]], "RegistrationLocked": [[now], [None]], "TooManyTries": [[now]],
         "ResultNotSendable": [[status] for status in ("PENDING", "WITHHELD", "REVOKED", "LOADED", "RELEASED")],
-        "AlreadyDecided": [[decision, now] for decision in ("APPROVED", "REFUSED", "ACCEPTED")],
+        "AlreadyDecided": [[decision, now] for decision in DECISIONS],
         "AlreadyInvited": [[now]],
         "ConsentOutdated": [["2026-11-22"]], "ShareExpired": [[now]], "AlreadyReleased": [[now]],
         "ResultChangedMeanwhile": [[2]], "TemplateChangedMeanwhile": [[2]], "PrimaryStillAsked": [[now.date()]],
@@ -143,6 +146,7 @@ def test_nothing_is_in_the_catalogue_that_nobody_says() -> None:
     flat = joined.replace('" "', "").replace(' "', "")
     statuses = {"pending", "loaded", "released", "withheld", "revoked", "approved", "refused", "accepted"}
     statuses |= {"invited", "active", "deactivated"}
+    statuses |= {decision.lower().replace("_", " ") for decision in DECISIONS}
     statuses |= {state.value.lower().replace("_", " ") for state in SittingState}
     unsaid = {one for one in catalogue("ja") if one not in statuses and one[:40] not in flat and one[-30:] not in flat}
     assert unsaid == set()

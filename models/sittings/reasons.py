@@ -50,7 +50,6 @@ class Words:
     remedy: str
 
 
-BOOK_AGAIN = Sentence.of("Book another sitting. The fee of this one is not returned.")
 BOOK_OR_APPEAL = Sentence.of(
     "Book another sitting. The fee of this one is not returned; "
     "if it was not in your hands, appeal here and say what happened."
@@ -73,27 +72,39 @@ WORDS = {
         Sentence.of("You chose to cancel your scores: no section is scored, and nobody is told of this sitting."),
         Sentence.of("You can undo this for 60 days; after that it is final."),
     ),
-    Reason.ACCOUNT_CLOSED: Words(Sentence.of("You closed your account before the test was over."), BOOK_AGAIN),
+    Reason.ACCOUNT_CLOSED: Words(
+        Sentence.of("You closed your account before the test was over."),
+        Sentence.of("Book another sitting. The fee of this one is not returned."),
+    ),
     Reason.NAME_DIFFERS: Words(
         Sentence.of("The name on your document is not the name of your account, exactly as spelled."),
-        Sentence.of("Ask your exam centre to correct your name, or book again with a document that bears it."),
+        Sentence.of(
+            "Ask your exam centre to correct your name, or book again with a document that bears it. "
+            "If this is wrong, appeal here and say what happened."
+        ),
     ),
     Reason.DOCUMENT_NOT_ACCEPTED: Words(
         Sentence.of("Your identity document could not be accepted."),
-        Sentence.of("Book another sitting with a valid passport, or another document of the list of accepted ones."),
+        Sentence.of(
+            "Book another sitting with a valid passport, or another document of the list of accepted ones. "
+            "If this is wrong, appeal here and say what happened."
+        ),
     ),
     Reason.RULES_NOT_ACCEPTED: Words(
         Sentence.of("The rules of the sitting were not accepted, or not kept."), BOOK_OR_APPEAL
     ),
     Reason.ROOM_NOT_SUITABLE: Words(
         Sentence.of("Your room or your desk did not meet the rules."),
-        Sentence.of("Book another sitting and read the list of rules for the room before it."),
+        Sentence.of(
+            "Book another sitting and read the list of rules for the room before it. "
+            "If this is wrong, appeal here and say what happened."
+        ),
     ),
     Reason.TECHNICAL_FAULT: Words(Sentence.of("A technical fault made it impossible to go on."), RETURNED),
     Reason.CANNOT_BE_RESUMED: Words(
         Sentence.of("Your connection was lost, and the test could not be resumed."), RETURNED
     ),
-    Reason.LEFT: Words(Sentence.of("You left the sitting before its end."), BOOK_AGAIN),
+    Reason.LEFT: Words(Sentence.of("You left the sitting before its end."), BOOK_OR_APPEAL),
     Reason.SUSPICIOUS_CONDUCT: Words(
         Sentence.of("The sitting was declared invalid because of what the proctor saw or heard."), APPEAL
     ),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from engine import database
 from engine.database import Row
-from errors import InvalidInput, Problem, SittingStateForbids
+from errors import InvalidInput, Problem, Sentence, SittingStateForbids
 from models.scores import SKILL_COLUMNS
 from models.sittings.states import SittingState
 from models.viewer import Viewer
@@ -17,6 +17,8 @@ from resolvers.sittings.moves import Held, held
 ENTRY = """SELECT centre.number AS centre, entry.exam_id, entry.exam_date, entry.candidate_number, entry.candidate_id,
                   result.released_at FROM entry JOIN centre ON centre.id = entry.centre_id
            JOIN result ON result.entry_id = entry.id WHERE entry.id = :id FOR UPDATE OF result"""
+
+RECORDED = Sentence.of("The official scores are recorded: amend the result.")
 
 
 async def record(viewer: Viewer, sitting_id: UUID, overall: int, skills: Mapping[str, int]) -> list[UUID]:
@@ -58,7 +60,7 @@ async def _entry(sitting: Held) -> Row:
     """The entry of a sitting whose result is held; it stays so until the transaction ends."""
     entry = await database.row(ENTRY, id=sitting.row["entry_id"])
     if entry is None or entry["released_at"] is not None:
-        raise SittingStateForbids(sitting.facts.state.value)
+        raise SittingStateForbids(sitting.facts.state.value, RECORDED)
     return entry
 
 

@@ -11,6 +11,7 @@ from errors import (
     InvalidInput,
     NotLoggedIn,
     Problem,
+    Sentence,
     SittingStateForbids,
 )
 from models.consent import CONSENT_VERSION, consent_sentence
@@ -24,6 +25,7 @@ from resolvers.sittings import moves, parts, views
 from resolvers.sittings.moves import held_of
 
 MOST_RECIPIENTS = 10
+RELEASED = Sentence.of("The result is released: send it to whom you like from there.")
 
 
 async def change(viewer: Viewer, sitting_id: UUID, institution_ids: Sequence[UUID], consent: Consent | None) -> Row:
@@ -36,8 +38,10 @@ async def change(viewer: Viewer, sitting_id: UUID, institution_ids: Sequence[UUI
         sitting = await held_of(viewer, Kind.CANDIDATE, sitting_id)
         if await _is_closed(sitting.row["candidate_id"]):
             raise NotLoggedIn
-        if sitting.facts.state in ENDS - {SittingState.REPORTED} or await _is_released(sitting.row["entry_id"]):
+        if sitting.facts.state in ENDS - {SittingState.REPORTED}:
             raise SittingStateForbids(sitting.facts.state.value)
+        if await _is_released(sitting.row["entry_id"]):
+            raise SittingStateForbids(sitting.facts.state.value, RELEASED)
         await name(viewer, sitting_id, institution_ids, consent)
         await moves.tell(sitting_id, Happening.RECIPIENTS_CHANGED, sitting.facts, viewer)
         await moves.note(sitting)

@@ -18,9 +18,10 @@ MOST_SHOWN = 100
 COLUMNS = f"""sitting.*, exam.title AS qualification, candidate.given_name, candidate.family_name,
               candidate.native_name, {moves.PROCTOR_SEEN},
               (SELECT name FROM staff_user WHERE staff_user.id = sitting.proctor_id) AS proctor_name,
-              (SELECT id FROM result WHERE result.entry_id = sitting.entry_id) AS result_id"""
+              result.id AS result_id, result.released_at"""
 TABLES = """sitting JOIN exam ON exam.code = sitting.exam_id
-            JOIN candidate ON candidate.id = sitting.candidate_id"""
+            JOIN candidate ON candidate.id = sitting.candidate_id
+            LEFT JOIN result ON result.entry_id = sitting.entry_id"""
 SITTING = f"SELECT {COLUMNS} FROM {TABLES}"
 
 LIVE_STATES = ", ".join(f"'{state.value}'" for state in SittingState if state in LIVE)
