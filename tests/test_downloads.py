@@ -25,6 +25,7 @@ from resolvers.downloads import orders
 from resolvers.downloads.choices import Choice
 from resolvers.downloads.failures import FAILURES
 from resolvers.inbox_filters import Filter
+from tests.aged import aged
 from tests.client import Client
 from tests.conftest import ControlledClock, Statements
 from tests.downloads import content, fetched, history, ids_of, made, ordered, repeated, rows_in, shared, state
@@ -247,6 +248,7 @@ async def test_a_file_is_kept_for_thirty_days_and_the_history_for_good(
     ready_at = clock()
     orphan = settings.var / "files" / download_files.FOLDER / "orphan.0"
     orphan.write_bytes(b"left by a process that died")
+    aged(settings.var / "files", ready_at)
     clock.now = ready_at + download_history.KEPT - timedelta(microseconds=1)
     officer = officer.as_(await world.token(await world.verifier(home)))
     at_last = await state(officer, download["id"])

@@ -28,6 +28,7 @@ from resolvers.downloads import reading as download_reading
 from resolvers.downloads.choices import Choice
 from resolvers.downloads.reading import Reading
 from resolvers.inbox_filters import Filter
+from tests.aged import aged
 from tests.client import Client
 from tests.conftest import ControlledClock
 from tests.downloads import PROGRESS, content, key_of, made, ordered, rows_in, shared, state
@@ -212,6 +213,7 @@ async def test_whatever_statement_it_dies_at_it_is_made_in_the_end(
     assert await content(officer, await state(officer, second["id"])) == whole
     left_over = {path.name for path in (settings.var / "files" / "download").glob("*")}
     assert kept.rpartition("/")[2] in left_over
+    aged(settings.var / "files", clock())
     await download_files.purge(clock() + timedelta(days=2))
     assert len(list((settings.var / "files" / "download").glob("*"))) == 2
 
