@@ -23,6 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx2
+import hypothesis
 import pytest
 import structlog
 from starlette.applications import Starlette
@@ -47,6 +48,9 @@ REFERENCE_TABLES = {"exam", "scale", "grade_band", "tortoise_migrations"}
 def pytest_configure(config: pytest.Config) -> None:
     """One folder for the run, made before workers start; they find it in the environment."""
     gc.set_threshold(100_000, 50, 100)  # by default an eighth of the run goes into looking at what stays anyway
+    # By default an example has failed that takes a fifth of a second, which says that the machine was busy.
+    hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
+    hypothesis.settings.load_profile("patient")
     if HOME not in os.environ:
         os.environ[HOME] = tempfile.mkdtemp(prefix="seiseki-test-")
         Path(os.environ[HOME]).chmod(0o755)
