@@ -31,6 +31,7 @@ from models.verifier import StaffRole
 from resolvers import centres, entering, staff
 from settings import Settings
 from tests.client import Client
+from tests.locks import holding
 from tests.rows import (
     Texts,
     board,
@@ -42,6 +43,7 @@ from tests.rows import (
     result_row,
     write,
 )
+from tests.served import until
 from tests.world import PASSWORD, World
 
 ROOT = Path(cli.__file__).parent
@@ -376,18 +378,40 @@ async def test_confirmations_are_printed_by_centre_and_session_for_us_alone(file
         assert told["familyName"] in page
 
 
-async def test_killed_in_the_middle_and_run_again_ends_as_if_it_had_not_been(files: Path, settings: Settings) -> None:
+# What somebody else has not finished yet, so that the last of three batches waits: the last entry, and its result.
+LAST_ENTRY = """
+    WITH person AS (
+        INSERT INTO candidate (id, family_name, given_name, date_of_birth, language, wants_updates)
+        VALUES (gen_random_uuid(), 'Mori', 'Aoi', '2001-02-03', 'en', false) RETURNING id)
+    INSERT INTO entry (id, candidate_id, exam_id, centre_id, exam_date, candidate_number, id_number, secret_hash,
+                       results_by, issue)
+    SELECT gen_random_uuid(), person.id, 'C1_ADVANCED', centre.id, '2026-09-20', '3000', 'QQQ000000',
+           decode(repeat('00', 32), 'hex'), '2026-11-01', 1 FROM person, centre"""
+OF_LAST_RESULT = "SELECT 1 FROM entry WHERE candidate_number = '3000' FOR UPDATE"
+
+
+async def nobody_writes() -> bool:
+    """Whether what was sent by whoever was killed has been done or undone."""
+    others = "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() AND datname = "
+    return await database.value(f"{others} current_database()") is None
+
+
+async def test_killed_in_the_middle_and_run_again_ends_as_if_it_had_not_been(
+    files: Path, settings: Settings, database_url: str
+) -> None:
     """R1, R2: candidates, their confirmations and their results; each counts once, and every Secret Number is right."""
     rows = [candidate_row(number) for number in range(1, 3_001)]
     enter_file, out = write(files / "in.csv", rows), files / "out.csv"
     load_file = write(files / "results.csv", [result_row(number) for number in range(1, 3_001)])
     commands = (["enter", str(enter_file), "--confirmations", str(out)], ["load", str(load_file)])
-    for command, model in zip(commands, (Entry, Result), strict=True):
-        process = started(settings, *command)
-        while await model.all().count() == 0:
-            assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    for command, model, last in zip(commands, (Entry, Result), (LAST_ENTRY, OF_LAST_RESULT), strict=True):
+        async with holding(database_url, last):
+            process = started(settings, *command)
+            while await model.all().count() == 0:
+                assert process.poll() is None
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        await until(nobody_writes)
         counted = await model.all().count()
         assert 0 < counted < 3_000
         assert counted % 1_000 == 0
