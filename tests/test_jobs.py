@@ -1,6 +1,7 @@
 """Jobs: enqueued with the transaction that causes them, done after it, and done even if a worker dies (N4)."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +28,8 @@ class Workshop:
         self.heartbeat = LONG
         self.done: list[Any] = []
         self.times: list[datetime] = []
-        self.answers: list[timedelta | Exception | asyncio.Event] = []
+        self.faulty: set[int] = set()  # numbers of jobs that fail whenever they are tried
+        self.answers: list[timedelta | asyncio.Event] = []
 
     def worker(self, *schedules: Schedule) -> Worker:
         """One more worker."""
@@ -37,9 +39,9 @@ class Workshop:
         """The work."""
         self.done.append(facts.get("number"))
         self.times.append(now)
+        if facts.get("number") in self.faulty:
+            raise ValueError("a fault of ours")
         answer = self.answers.pop(0) if self.answers else None
-        if isinstance(answer, Exception):
-            raise answer
         if isinstance(answer, asyncio.Event):
             await answer.wait()
             return None
@@ -112,13 +114,16 @@ async def test_jobs_with_one_key_wait_only_once(workshop: Workshop) -> None:
 
 
 async def test_job_put_off_waits_for_its_time(workshop: Workshop) -> None:
+    """And keeps nobody waiting; it is done by itself when its time has come, and not before."""
     async with workshop.worker().running():
-        await ask(1, after=timedelta(seconds=1.2))
-        await ask(2)
-        await until(lambda: workshop.done)
-        assert workshop.done == [2]
-        await until(none_is_left)
-    assert workshop.done == [2, 1]
+        asked_at = time.monotonic()
+        await ask(1, after=timedelta(hours=1))
+        await ask(2, after=timedelta(seconds=1.2))
+        await ask(3)
+        await until(lambda: 2 in workshop.done)
+        assert time.monotonic() - asked_at > 1.1
+        await until(lambda: only_left(("queued", 0)))
+    assert sorted(workshop.done) == [2, 3]
 
 
 async def test_job_comes_back_after_the_time_it_asks_for(workshop: Workshop) -> None:
@@ -134,12 +139,13 @@ async def test_faulty_job_is_tried_again_ten_times_and_held_then(
     workshop: Workshop, attempts: int, then: tuple[str, int]
 ) -> None:
     """What is held keeps its facts; jobs behind it are done."""
-    workshop.answers = [ValueError("a fault of ours")]
+    workshop.faulty = {1}
     await ask(1)
     await database.rows("UPDATE pgqueuer SET attempts = :attempts", attempts=attempts)
 
     async def is_told() -> bool:
-        return await left() == [then]
+        [(status, tried)] = await left()
+        return status == then[0] and tried >= then[1]  # a slow machine's may be tried once more by now
 
     async with workshop.worker().running():
         await until(is_told)
@@ -246,10 +252,13 @@ async def test_one_of_all_workers_does_what_is_due_at_a_fixed_time(workshop: Wor
     workers = [workshop.worker(schedule) for schedule in schedules]
     async with workers[0].running(), workers[1].running(), workers[2].running():
         await until(lambda: len(turns) >= 2)
-        begun = len(turns)
+        begun, begun_at = len(turns), time.monotonic()
         await asyncio.sleep(2.0)
+        await until(lambda: len(turns) > begun)
+        seconds = time.monotonic() - begun_at
+        more = len(turns) - begun
     assert set(turns) == {START}
-    assert 1 <= len(turns) - begun <= 3
+    assert more <= seconds + 1
 
 
 async def test_fault_at_a_fixed_time_does_not_end_the_others(workshop: Workshop) -> None:
