@@ -368,6 +368,7 @@ async def test_service_goes_on_sending_after_the_mail_server_was_away(
         office = PostOffice(world, clock, Server(url, MAIL_FROM).send)
         letter = await office.write()
         await until(lambda: tried(letter, 1))
+        await until(is_put_off)
         async with mail_server_running(int(url.rpartition(":")[2])) as server:
             clock.forward(minutes=2)
             async with database.transaction():  # as if these minutes were over for PostgreSQL too
@@ -375,6 +376,11 @@ async def test_service_goes_on_sending_after_the_mail_server_was_away(
             await office.write("sora@mail.example")  # which wakes the worker
             await until(lambda: tried(letter, 2))
             await until(lambda: sorted(server.recipients) == ["aoi@mail.example", "sora@mail.example"])
+
+
+async def is_put_off() -> bool:
+    """Whether the job of a letter is back in the queue, with its wait: that is written after how the try went."""
+    return bool(await database.rows("SELECT 1 FROM pgqueuer WHERE status = 'queued' AND execute_after > now()"))
 
 
 async def tried(letter: Letter, times: int) -> bool:
