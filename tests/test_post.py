@@ -66,6 +66,14 @@ async def outcome(post: Server, one: Mail | None = None) -> Exception | None:
     return None
 
 
+async def in_the_end(post: Server, one: Mail) -> Exception | None:
+    """What becomes of a mail that comes again while an impatient post finds a busy machine too slow."""
+    async with asyncio.timeout(60):
+        while isinstance(error := await outcome(post, one), TryLater):
+            pass
+    return error
+
+
 async def send_all(post: Server, mails: list[Mail], tasks: int) -> None:
     """Send them by so many tasks at once."""
     waiting = iter(mails)
@@ -187,7 +195,7 @@ async def test_connection_lost_after_the_mail_itself_is_not_made_up_for_at_once(
 
 async def test_server_that_never_answers_a_mail_ends_in_another_try(mail_server: MailServer, posts: Posts) -> None:
     """N4: within the time that is set, and its late answer is not taken for that of the next mail."""
-    post = posts(mail_server, IMPATIENT)
+    post = posts(mail_server, replace(LIMITS, data=0.3))
     mail_server.answering.clear()
     started = time.monotonic()
     error = await outcome(post, mail(1))
@@ -196,7 +204,7 @@ async def test_server_that_never_answers_a_mail_ends_in_another_try(mail_server:
     assert 0.3 <= time.monotonic() - started < 20
     mail_server.answering.set()
     mail_server.says["DATA"] = "554 5.6.0 No"
-    assert isinstance(await outcome(post, mail(2)), Refused)
+    assert isinstance(await in_the_end(post, mail(2)), Refused)
 
 
 @asynccontextmanager
@@ -242,12 +250,12 @@ async def test_all_steps_before_the_mail_together_have_an_end(mail_server: MailS
     """N4: so has the waiting for a connection while all of them wait for answers."""
     post = posts(mail_server, replace(LIMITS, connections=1, before_data=0.3, data=20))
     mail_server.answering.clear()
-    first = asyncio.create_task(outcome(post, mail(1)))
+    first = asyncio.create_task(in_the_end(post, mail(1)))
     await until(lambda: mail_server.taken)
     assert isinstance(await outcome(post, mail(2)), ServerAway)
     mail_server.answering.set()
     assert await first is None
-    assert await outcome(post, mail(3)) is None
+    assert await in_the_end(post, mail(3)) is None
 
 
 async def test_mail_given_up_in_the_middle_leaves_no_connection_in_the_middle(
@@ -751,7 +759,7 @@ async def test_key_is_read_as_programs_write_it(tmp_path: Path, pem: bytes) -> N
 
 GOOD = pem_of(KEYS["RSA"])
 PLACE = len(GOOD) * 6 // 10  # inside one of the two primes
-MISPRINTED = GOOD[:PLACE] + GOOD[PLACE : PLACE + 6].swapcase() + GOOD[PLACE + 6 :]
+MISPRINTED = GOOD[:PLACE] + bytes(b"AB"[sign == ord("A")] for sign in GOOD[PLACE : PLACE + 6]) + GOOD[PLACE + 6 :]
 
 
 @pytest.mark.parametrize(
