@@ -6,6 +6,7 @@ import io
 import re
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -254,9 +255,10 @@ HOSTILE: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_hostile_files_are_refused_in_a_sentence(name: str) -> None:
-    async with asyncio.timeout(2):
-        with pytest.raises(NotAPicture, match=r"[.]$") as refused:
-            await made_anew(HOSTILE[name])
+    started = time.process_time()
+    with pytest.raises(NotAPicture, match=r"[.]$") as refused:
+        await made_anew(HOSTILE[name])
+    assert time.process_time() - started < 2
     assert "Error" not in str(refused.value)
 
 
