@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import passwords
-from models.passwords import password_problems
+from models.passwords import breached, password_problems
 from tests.client import Client
 from tests.world import PASSWORD, SECRET, World
 
@@ -130,7 +130,8 @@ def test_password_passes_only_if_it_keeps_every_rule(password: str) -> None:
     whole = unicodedata.normalize("NFC", password)
     digits = len(re.findall(r"\d", whole))
     letters = len(re.findall(r"[^\W\d_]", whole))
-    assert (told(password) == []) == (8 <= len(whole) <= 127 and digits >= 2 and letters >= 1)
+    keeps_all = 8 <= len(whole) <= 127 and digits >= 2 and letters >= 1 and whole.lower() not in breached()
+    assert (told(password) == []) == keeps_all
 
 
 @given(st.text(st.characters(), max_size=150), st.lists(st.text(st.characters()), max_size=3))
