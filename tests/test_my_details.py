@@ -652,7 +652,7 @@ async def _killed_before_the_letter(service: Served, settings: Settings, token: 
     await blocking.execute("BEGIN; LOCK TABLE letter IN ACCESS EXCLUSIVE MODE")
     async with httpx2.AsyncClient(base_url=service.url, timeout=60) as http:
         asking = asyncio.create_task(confirm(Client(http), token))
-        await until(lambda: blocking.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+        await until(somebody_waits)
         service.kill()
         with pytest.raises(httpx2.TransportError):
             await asking
