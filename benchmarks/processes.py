@@ -16,7 +16,7 @@ import psutil
 
 from benchmarks.database import ROOT
 
-START_SECONDS = 30
+START_SECONDS = 90
 STOP_SECONDS = 15
 
 

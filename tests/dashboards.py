@@ -56,12 +56,12 @@ class Dashboard:
         """The codes of the errors it was told."""
         return [error["extensions"]["code"] for error in self.errors]
 
-    async def has_seen(self, *shares: str, seconds: float = 5) -> None:
+    async def has_seen(self, *shares: str, seconds: float = 60) -> None:
         """Wait until it was told of exactly these shares, in this order."""
         await until(lambda: self.closed or len(self.seen) >= len(shares), seconds)
         assert self.seen == list(shares)
 
-    async def has_ended(self, seconds: float = 30) -> None:
+    async def has_ended(self, seconds: float = 60) -> None:
         """Wait until its connection is closed, or its stream completed."""
         await until(lambda: self.closed, seconds)
 

@@ -19,7 +19,7 @@ from tests.client import Client
 from transport.services import Services
 
 PROTOCOL = "graphql-transport-ws"
-WAIT_SECONDS = 5  # for what must come; nothing waits that long unless it is wrong
+WAIT_SECONDS = 60  # for what must come; nothing waits that long unless it is wrong
 
 
 @dataclass(frozen=True, slots=True)

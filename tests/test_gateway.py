@@ -23,7 +23,7 @@ from tests.node import CLIENTS, equipped_node  # noqa: F401  # a fixture
 from tests.served import until
 from tests.world import World, gid
 
-SECONDS = 20
+SECONDS = 120
 
 APPLICATIONS = """{ applications { edges { node { course candidate { id name } sentTo { id name } share { id status }
     results { id qualification isEnoughFor(course: "Law") } } } } }"""

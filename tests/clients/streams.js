@@ -5,7 +5,7 @@ import { ask, endpoint, verifier } from './service.js';
 
 export const NEW_SHARES = 'subscription NewShares($after: String) { newShares(after: $after) { cursor share { id } } }';
 
-const SECONDS = 5;
+const SECONDS = 30;
 
 /** A place in the live stream: whatever comes after this moment comes after it. */
 export async function now() {
