@@ -160,7 +160,7 @@ async def test_a_second_later_it_is_missed_though_no_job_has_run(home: Home) -> 
 async def test_a_worker_that_was_down_writes_a_miss_as_of_its_moment_and_once(home: Home) -> None:
     """H2, H11"""
     due = (await home.row())["appointment_at"] + LAST
-    assert await moves.settle(due + moves.GRACE) == 0
+    assert await moves.settle(due + moves.GRACE_OF_ENDS) == 0
     home.clock.now = due + timedelta(days=3)
     assert await moves.settle(home.clock()) == 1
     assert await moves.settle(home.clock()) == 0
@@ -368,7 +368,7 @@ async def test_back_a_second_late_the_sitting_is_cancelled_and_stays_so(home: Ho
     with pytest.raises(SittingStateForbids) as refusal:
         await running.end_break(home.viewer, home.id)
     assert refusal.value.state == "BREAK_OVERRUN"
-    home.clock.forward(seconds=2)
+    home.clock.forward(seconds=30)
     assert await moves.settle(home.clock()) == 1
     assert (await home.row())["reason"] == "BACK_LATE"
     assert (await home.told())[-1] == "BREAK_OVERRUN"

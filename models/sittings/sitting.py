@@ -18,12 +18,15 @@ from models.institution import Institution
 from models.share import Share
 from models.sittings.reasons import Reason
 from models.sittings.states import Actor, SittingState
-from models.sittings.table import LOST_AFTER, Facts, interval
+from models.sittings.table import BREAK, LOST_AFTER, Facts, interval
 from models.verifier import StaffUser
 from models.viewer import Kind, M, Viewer, Visible, visible
 
+# Begun and not at its end, also where the end of a break was not written yet (H6).
+LIVE_NOW = f"""sitting.state IN ('CHECKING_IN', 'IN_PROGRESS', 'INTERRUPTED', 'ON_BREAK') AND NOT (
+    sitting.state = 'ON_BREAK' AND sitting.break_started_at < :viewer_at::timestamptz - {interval(BREAK)})"""
 # A candidate who has begun and whom nobody watches: any proctor may take the sitting (H5).
-WAITING = f"""sitting.state IN ('CHECKING_IN', 'IN_PROGRESS', 'INTERRUPTED', 'ON_BREAK') AND NOT EXISTS (
+WAITING = f"""{LIVE_NOW} AND NOT EXISTS (
     SELECT 1 FROM proctor_presence WHERE proctor_presence.staff_id = sitting.proctor_id
     AND proctor_presence.seen_at >= :viewer_at::timestamptz - {interval(LOST_AFTER)})"""
 # A proctor's own: while it runs, and for a day once the test is over, but not what the candidate chose then (H8); and

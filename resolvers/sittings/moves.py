@@ -34,8 +34,10 @@ from resolvers import trail
 
 CHANNEL = "sitting_events"
 DUE_AT_ONCE = 100
-# What was asked in time may wait for the row a moment longer than for the time: the job lets it go first.
+# What was asked in time may have to wait before it is done: the job lets it go first, and an end, which is for good,
+# waits for as long as a statement may take.
 GRACE = timedelta(seconds=2)
+GRACE_OF_ENDS = timedelta(seconds=30)
 
 PROCTOR_SEEN = "(SELECT seen_at FROM proctor_presence WHERE staff_id = sitting.proctor_id) AS proctor_seen_at"
 HELD = f"SELECT sitting.*, {PROCTOR_SEEN} FROM sitting"
@@ -234,17 +236,18 @@ async def _set(sitting_id: UUID, columns: Mapping[str, Any]) -> None:
 
 
 # Each with an index of its own: what is over is never looked at again, however much of it there is.
-DUE = (
+DUE = {
     f"state IN ('BOOKED', 'SYSTEM_CHECKED') AND appointment_at < :now::timestamptz - {interval(START_WITHIN)}"
-    " ORDER BY appointment_at",
-    f"state = 'IN_PROGRESS' AND seen_at < :now::timestamptz - {interval(LOST_AFTER)} ORDER BY seen_at",
-    f"state = 'ON_BREAK' AND break_started_at < :now::timestamptz - {interval(BREAK)} ORDER BY break_started_at",
-)
+    " ORDER BY appointment_at": GRACE_OF_ENDS,
+    f"state = 'IN_PROGRESS' AND seen_at < :now::timestamptz - {interval(LOST_AFTER)} ORDER BY seen_at": GRACE,
+    f"state = 'ON_BREAK' AND break_started_at < :now::timestamptz - {interval(BREAK)}"
+    " ORDER BY break_started_at": GRACE_OF_ENDS,
+}
 
 
 async def settle(now: datetime) -> int:
     """Write down what the clock has ended or interrupted; tells of how many. Several workers share them."""
-    return sum([await _settle_all(due, now - GRACE) for due in DUE])
+    return sum([await _settle_all(due, now - grace) for due, grace in DUE.items()])
 
 
 async def _settle_all(due: str, now: datetime) -> int:

@@ -17,9 +17,10 @@ import structlog
 from engine import database
 from engine.clock import Clock
 from errors import SittingNotFound, SittingStateForbids, Unavailable
+from models.sittings.states import LIVE
 from models.sittings.table import BREAK, LOST_AFTER
 from models.viewer import Kind, Viewer
-from resolvers.sittings import proctoring, proctors, running
+from resolvers.sittings import proctors, running
 
 # When the client of a stream was last heard; None where the stream cannot tell.
 Heard = Callable[[], datetime | None]
@@ -190,7 +191,7 @@ async def _write_seen(runs: Mapping[Place, Run]) -> set[UUID]:
         candidates=[candidate_id for _, candidate_id in runs],
         firsts=[run.first for run in runs.values()],
         lasts=[run.last for run in runs.values()],
-        live=proctoring.LIVE_STATES,
+        live=[state.value for state in LIVE],
         lost_after=LOST_AFTER,
         longest_break=BREAK,
     )

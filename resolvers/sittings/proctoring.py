@@ -8,8 +8,8 @@ from engine.database import Row
 from errors import InvalidInput, NotAllowed, NotLoggedIn, Problem
 from models.base import new_id
 from models.sittings.reasons import Reason
-from models.sittings.sitting import WAITING, Happening
-from models.sittings.states import LIVE, Act
+from models.sittings.sitting import LIVE_NOW, WAITING, Happening
+from models.sittings.states import Act
 from models.sittings.table import LOST_AFTER, Facts
 from models.viewer import Kind, Viewer
 from resolvers.sittings import moves, parts, proctors
@@ -17,7 +17,6 @@ from resolvers.sittings.moves import Told, held, held_of, move
 from resolvers.sittings.texts import checked, written
 
 MOST_WATCHED = 8  # sittings of one proctor at one time
-LIVE_STATES = [state.value for state in LIVE]
 
 
 async def note_presence(viewer: Viewer) -> None:
@@ -47,7 +46,7 @@ async def take_next(viewer: Viewer) -> UUID | None:
     proctor_id = viewer.must_be(Kind.PROCTOR)
     async with database.transaction():
         await note_presence(viewer)
-        if await _watched(proctor_id) >= MOST_WATCHED:
+        if await _watched(proctor_id, viewer) >= MOST_WATCHED:
             raise InvalidInput([Problem("proctor", "You watch as many sittings as one person can.")])
         next_id = await database.value(
             f"""SELECT id FROM sitting WHERE {WAITING} ORDER BY appointment_at, check_in_started_at, id
@@ -60,11 +59,11 @@ async def take_next(viewer: Viewer) -> UUID | None:
         return UUID(str(next_id))
 
 
-async def _watched(proctor_id: UUID) -> int:
+async def _watched(proctor_id: UUID, viewer: Viewer) -> int:
     """How many live sittings a proctor has; nobody gives them another one meanwhile."""
     await database.rows("SELECT 1 FROM staff_user WHERE id = :id FOR NO KEY UPDATE", id=proctor_id)
     count: int = await database.value(
-        "SELECT count(*) FROM sitting WHERE proctor_id = :id AND state = ANY(:live)", id=proctor_id, live=LIVE_STATES
+        f"SELECT count(*) FROM sitting WHERE proctor_id = :id AND {LIVE_NOW}", id=proctor_id, viewer_at=viewer.at
     )
     return count
 
@@ -79,7 +78,7 @@ async def hand_over(viewer: Viewer, sitting_id: UUID, proctor_id: UUID) -> None:
         sitting.must_be_live()
         if proctor_id == viewer.id or not await _is_connected(proctor_id, viewer):
             raise InvalidInput([Problem("proctorId", "There is no such proctor who is connected.")])
-        if await _watched(proctor_id) >= MOST_WATCHED:
+        if await _watched(proctor_id, viewer) >= MOST_WATCHED:
             raise InvalidInput([Problem("proctorId", "This proctor watches as many sittings as one person can.")])
         await database.rows("UPDATE sitting SET proctor_id = :to WHERE id = :id", to=proctor_id, id=sitting_id)
         await moves.tell(sitting_id, Happening.HANDED_OVER, sitting.facts, viewer)
