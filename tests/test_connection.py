@@ -12,9 +12,12 @@ import pytest
 
 from engine import database
 from errors import SittingStateForbids, Unavailable
+from models.candidate import Candidate
 from models.sittings.proctoring import AppealOutcome
 from models.sittings.reasons import WORDS, Reason
+from models.verifier import StaffUser
 from models.viewer import Kind, Viewer
+from resolvers import sessions
 from resolvers.sittings import appeals, moves, proctoring, proctors, running, views
 from resolvers.sittings.presence import Presence
 from tests.conftest import ControlledClock, Statements
@@ -373,3 +376,109 @@ async def test_who_could_not_be_back_from_the_break_because_the_service_was_away
     await appeals.make(home.viewer, home.id, "Your service did not answer.")
     await appeals.answer(home.board, home.id, AppealOutcome.NEW_SITTING, "We are sorry: book another one.")
     assert (await home.told())[-1] == "APPEAL_ANSWERED"
+
+
+# ---- sessions
+
+
+@pytest.fixture(params=["candidate", "proctor"])
+async def viewer(request: pytest.FixtureRequest, home: Home) -> Viewer:
+    """The candidate, or the proctor, with a session."""
+    return await with_session(home, home.candidate if request.param == "candidate" else home.staff)
+
+
+async def with_session(home: Home, owner: Candidate | StaffUser) -> Viewer:
+    return await sessions.viewer_of(await home.world.token(owner), home.clock(), "192.0.2.1")
+
+
+async def is_logged_in(viewer: Viewer, home: Home) -> bool:
+    assert viewer.session_id is not None
+    return viewer.session_id in await sessions.still_valid([viewer.session_id], home.clock())
+
+
+async def test_whoever_is_heard_in_a_test_is_not_logged_out_though_they_ask_for_nothing(
+    home: Home, presence: Presence, viewer: Viewer
+) -> None:
+    """H4, A10: a section may last longer than sessions that nobody uses."""
+    with presence.connected(viewer, home.id, home.clock):
+        await passed(home, presence, 45 * 60)
+        assert await is_logged_in(viewer, home)
+    home.clock.forward(minutes=29, seconds=59)
+    assert await is_logged_in(viewer, home)
+    home.clock.forward(seconds=11)
+    assert not await is_logged_in(viewer, home)
+
+
+async def test_a_session_ends_after_twelve_hours_in_a_test_as_well(
+    home: Home, presence: Presence, viewer: Viewer
+) -> None:
+    """A10"""
+    with presence.connected(viewer, home.id, home.clock):
+        for _ in range(12 * 3 - 1):
+            home.clock.forward(minutes=20)
+            await presence.note()
+        assert await is_logged_in(viewer, home)
+        home.clock.forward(minutes=20)
+        await presence.note()
+        assert not await is_logged_in(viewer, home)
+
+
+async def test_a_stream_keeps_no_session_once_the_sitting_is_over(
+    home: Home, presence: Presence, viewer: Viewer
+) -> None:
+    """A10"""
+    with presence.connected(viewer, home.id, home.clock):
+        await presence.note()
+        await proctoring.end(home.proctor, home.id, Reason.LEFT, "You left.")
+        await passed(home, presence, 30 * 60 + 10)
+        assert not await is_logged_in(viewer, home)
+
+
+async def test_a_client_that_is_silent_or_cannot_be_asked_keeps_no_session(
+    home: Home, presence: Presence, viewer: Viewer
+) -> None:
+    """A10"""
+    client = Client(home.clock)
+    with presence.connected(viewer, home.id, client), presence.connected(viewer, home.id, lambda: None):
+        await presence.note()
+        client.falls_silent()
+        await passed(home, presence, 30 * 60 + 10)
+        assert not await is_logged_in(viewer, home)
+
+
+async def test_who_takes_no_part_in_the_sitting_keeps_no_session_by_following_it(
+    home: Home, presence: Presence, world: World
+) -> None:
+    """A10"""
+    others = [await with_session(home, owner) for owner in (await world.candidate(), await proctor_of(world))]
+    with ExitStack() as streams:
+        for other in others:
+            streams.enter_context(presence.connected(other, home.id, home.clock))
+        await passed(home, presence, 30 * 60 + 10)
+        assert [await is_logged_in(other, home) for other in others] == [False, False]
+
+
+async def test_a_session_that_has_ended_is_not_taken_up_again_by_its_stream(
+    home: Home, presence: Presence, viewer: Viewer
+) -> None:
+    """A10: by logging out, or because it was idle."""
+    second = await with_session(home, home.candidate if viewer.kind is Kind.CANDIDATE else home.staff)
+    await sessions.log_out(second, everywhere=False)
+    home.clock.forward(minutes=31)
+    with presence.connected(viewer, home.id, home.clock), presence.connected(second, home.id, home.clock):
+        await passed(home, presence, 30)
+        assert [await is_logged_in(one, home) for one in (viewer, second)] == [False, False]
+
+
+async def test_uses_of_all_sessions_of_a_process_are_noted_by_one_statement_every_ten_seconds(
+    open_database: None, presence: Presence, world: World, clock: ControlledClock, statements: Statements
+) -> None:
+    homes = await in_the_test(3, world, clock)
+    with ExitStack() as streams:
+        for home in homes:
+            for owner in (home.candidate, home.staff):
+                streams.enter_context(presence.connected(await with_session(home, owner), home.id, clock))
+        await presence.note()
+        with statements.counted():
+            await passed(home, presence, 30)
+    assert len([one for one in statements.sent if "UPDATE session" in one]) == 3

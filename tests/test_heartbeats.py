@@ -16,6 +16,7 @@ from functools import partial
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from models.session import Session
 from models.sittings.table import LOST_AFTER
 from resolvers.sittings import views
 from schema.ids import global_id
@@ -58,7 +59,15 @@ def door_clock() -> ControlledClock:
 
 @pytest.fixture
 def clock(door_clock: ControlledClock) -> ControlledClock:
+    """Set back to where every test begins."""
+    door_clock.now = START
     return door_clock
+
+
+@pytest.fixture(scope="module")
+def world(door: Door, door_clock: ControlledClock) -> World:
+    """One for all tests on the database of this door."""
+    return World(door_clock)
 
 
 @dataclass
@@ -213,3 +222,24 @@ async def is_seen_after(home: Home, moment: datetime) -> bool:
 async def stands(home: Home, moment: datetime) -> str:
     """Where a sitting stands at a moment."""
     return views.facts_at(await home.row(), moment).state.value
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ("websocket", "events") if kind in ALIVE])
+async def test_a_client_that_is_heard_in_a_test_is_still_logged_in_after_a_section_in_which_it_asked_for_nothing(
+    door: Door, world: World, clock: ControlledClock, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """H4, A10: sessions that nobody uses end after 30 minutes, and sections may take longer."""
+    monkeypatch.setattr(operations, "SIGN_SECONDS", OFTEN)
+    home = await Home.booked(world, clock)
+    await home.begun()
+    async with following(kind, door, home):
+        await until(lambda: door.services.sitting_hub.open_streams == 1)
+        for _ in range(4):
+            clock.forward(minutes=9)
+            await until(partial(is_used_after, home, clock()))
+        assert door.services.sitting_hub.open_streams == 1
+
+
+async def is_used_after(home: Home, moment: datetime) -> bool:
+    """Whether a session of the candidate was used after this moment."""
+    return bool(await Session.filter(candidate_id=home.candidate.id, used_at__gte=moment).exists())

@@ -9,6 +9,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
+from operator import itemgetter
 from typing import TypeVar
 from uuid import UUID
 
@@ -17,9 +19,12 @@ import structlog
 from engine import database
 from engine.clock import Clock
 from errors import SittingNotFound, SittingStateForbids, Unavailable
+from models.session import IDLE
+from models.sittings.proctoring import RUNNING
 from models.sittings.states import LIVE
 from models.sittings.table import BREAK, LOST_AFTER
 from models.viewer import Kind, Viewer
+from resolvers.sessions import USE_IS_NOTED_EVERY
 from resolvers.sittings import proctors, running
 
 # When the client of a stream was last heard; None where the stream cannot tell.
@@ -43,11 +48,26 @@ class Run:
 
 
 @dataclass(eq=False, slots=True)
+class Stream:
+    """One open stream, and the session that it was opened by."""
+
+    heard: Heard
+    session_id: UUID | None
+    noted_at: datetime | None = None  # as a use of the session
+
+    def use(self) -> datetime | None:
+        """When its client was last heard, if that is to be noted as a use of the session."""
+        at = self.heard() if self.session_id else None
+        is_new = at is not None and (self.noted_at is None or at - self.noted_at >= USE_IS_NOTED_EVERY)
+        return at if is_new else None
+
+
+@dataclass(eq=False, slots=True)
 class Signs:
     """The signs of life of one person, over all their streams in this process."""
 
     viewer: Viewer
-    streams: list[Heard] = field(default_factory=list)
+    streams: list[Stream] = field(default_factory=list)
     last: datetime | None = None
     unwritten: Run | None = None
 
@@ -61,7 +81,7 @@ class Signs:
 
     def listen(self) -> None:
         """Take the newest sign of all streams."""
-        self.hear(max(filter(None, (heard() for heard in self.streams)), default=None))
+        self.hear(max(filter(None, (stream.heard() for stream in self.streams)), default=None))
 
     def forget(self, run: Run) -> None:
         """These are written; what came meanwhile waits."""
@@ -87,13 +107,13 @@ class Presence:
 
         Whether it is the viewer's sitting is asked when it is written.
         """
-        signs = self._signs(viewer, sitting_id)
-        signs.streams.append(heard)
+        signs, stream = self._signs(viewer, sitting_id), Stream(heard, viewer.session_id)
+        signs.streams.append(stream)
         signs.hear(self.clock())  # who opens a stream is there
         try:
             yield
         finally:
-            signs.streams.remove(heard)
+            signs.streams.remove(stream)
             signs.hear(heard())
 
     def _signs(self, viewer: Viewer, sitting_id: UUID) -> Signs:
@@ -127,10 +147,23 @@ class Presence:
                 log.exception("presence.failed")  # and go on: nobody else writes them
 
     async def note(self) -> None:
-        """Write what is new, by one statement for all candidates and one for all proctors. Raises Unavailable."""
+        """Write what is new, by one statement for all candidates, one for all proctors, and one for their sessions.
+
+        Raises Unavailable.
+        """
         async with self._noting:
+            await self._note_uses()
             await self._note_proctors(_unwritten(self._proctors))  # they wait for none of those who are back
             await self._note_candidates(_unwritten(self._candidates))
+
+    async def _note_uses(self) -> None:
+        """Keep the sessions of those who are heard: in a test nothing may be asked for longer than sessions last."""
+        people = chain(self._candidates.values(), self._proctors.values())
+        uses = [(stream, at) for signs in people for stream in signs.streams if (at := stream.use())]
+        if uses:
+            await _write_uses({stream.session_id: at for stream, at in sorted(uses, key=itemgetter(1))})
+        for stream, at in uses:
+            stream.noted_at = at
 
     async def _note_proctors(self, runs: Mapping[UUID, Run]) -> None:
         if runs:
@@ -196,6 +229,23 @@ async def _write_seen(runs: Mapping[Place, Run]) -> set[UUID]:
         longest_break=BREAK,
     )
     return {row["id"] for row in found}
+
+
+# Of those who take part in a sitting that runs, and no others: before and after it a session ends as every other (A10).
+USED = f"""
+    WITH given AS (SELECT * FROM unnest(:ids::uuid[], :moments::timestamptz[]) AS use (id, at)),
+    free AS (SELECT session.id, given.at FROM session JOIN given USING (id)
+             WHERE ended_at IS NULL AND used_at < given.at AND used_at > given.at - :idle::interval AND (
+                 EXISTS (SELECT 1 FROM sitting WHERE state IN ({RUNNING})
+                         AND sitting.candidate_id = session.candidate_id)
+                 OR EXISTS (SELECT 1 FROM sitting WHERE state IN ({RUNNING}) AND proctor_id = session.staff_id))
+             ORDER BY session.id FOR NO KEY UPDATE OF session SKIP LOCKED)
+    UPDATE session SET used_at = free.at FROM free WHERE session.id = free.id"""
+
+
+async def _write_uses(uses: Mapping[UUID | None, datetime]) -> None:
+    """Note when these sessions were last used."""
+    await database.rows(USED, ids=list(uses), moments=list(uses.values()), idle=IDLE + USE_IS_NOTED_EVERY)
 
 
 async def _give_sign(viewer: Viewer, sitting_id: UUID, at: datetime) -> None:

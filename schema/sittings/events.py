@@ -48,7 +48,8 @@ def _detail(kind: SittingEventKind, written: str | None) -> str | None:
 class SittingSubscription:
     @strawberry.subscription(
         description="Each event of a sitting, once, within a second; with `after`, first all that came since. It ends "
-        "for a proctor who hands the sitting over. Whoever follows it is connected as long as their client is heard."
+        "for a proctor who does not have the sitting any more. Whoever follows it is connected as long as their client "
+        "is heard, and while the sitting runs their session is in use."
     )
     async def sitting_events(
         self,
