@@ -130,16 +130,18 @@ async def test_who_comes_back_with_a_cursor_misses_nothing_and_gets_nothing_twic
 async def test_changes_of_transactions_that_commit_out_of_order_are_all_told_once(app: Starlette, case: Case) -> None:
     """The one that began first commits last: a reader of ids alone would have gone past it."""
     other = await case.world.result(await case.world.entry(case.candidate))
-    last = asyncio.Event()
+    first, last = asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
         async with database.transaction():
             await result_changes.write(ResultChange.AMENDED, [case.result.id], case.clock())
+            first.set()
             await last.wait()
 
     async with following(app, await case.world.token(case.candidate)) as stream:
         waiting = asyncio.create_task(slow())
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(60):
+            await first.wait()
         async with database.transaction():
             await result_changes.write(ResultChange.AMENDED, [other.id], case.clock())
         await asyncio.sleep(0.3)
