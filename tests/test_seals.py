@@ -395,11 +395,11 @@ async def test_killed_while_sealing_it_leaves_a_good_chain_and_the_next_one_goes
         await _many(20_000)
         before = await database.value("SELECT count(*) FROM trail_seal")
         worker = await asyncio.create_subprocess_exec(sys.executable, "-c", SEALER, settings.database_url, cwd=PROJECT)
-        await until(partial(_none, f"SELECT 1 HAVING (SELECT count(*) FROM trail_seal) = {before}"), 30)
+        await until(partial(_none, f"SELECT 1 HAVING (SELECT count(*) FROM trail_seal) = {before}"))
         await asyncio.sleep(pause)
         worker.kill()
         await worker.wait()
         assert await found() == []
-    await until(partial(_all_sealed, world), 10)
+    await until(partial(_all_sealed, world))
     assert await found() == []
     assert await database.value("SELECT sum(entries) FROM trail_seal") == 40_000

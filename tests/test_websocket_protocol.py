@@ -133,7 +133,7 @@ async def test_a_connection_that_is_not_opened_in_time_ends(door: Door, monkeypa
     (endpoint,) = [route.endpoint for route in door.app.routes if isinstance(route, WebSocketRoute)]
     assert isinstance(endpoint, GraphQLOverWebSocket)
     assert endpoint.connection_init_wait_timeout == timedelta(seconds=10)
-    monkeypatch.setattr(endpoint, "connection_init_wait_timeout", timedelta(seconds=0.2))
+    monkeypatch.setattr(endpoint, "connection_init_wait_timeout", timedelta(seconds=1))
     async with door.socket() as silent, door.socket() as pinging, door.opened() as open_:
         assert await pinging.pongs()
         assert await silent.closed() == (4408, "Connection initialisation timeout")
