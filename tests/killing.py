@@ -14,6 +14,7 @@ from engine import database
 from models.verifier import VerifierUser
 from tests.client import Client
 from tests.served import Served, until
+from tests.stopping import somebody_stands, stopped
 from tests.world import World
 
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,6 +44,7 @@ class Running:
 
     service: Served
     worker: Served
+    table: str  # of the orders that it works on
     user: VerifierUser
     officer: Client
 
@@ -59,16 +61,18 @@ class Running:
         return told
 
     async def killed(self, state: Callable[[Client, str], Awaitable[Any]], id: str, done: int) -> Any:
-        """What the state of this order was, with so many rows done, when the worker that did them was killed."""
-        self.worker.start()
-        told = await self.reached(state, id, done)
-        await asyncio.to_thread(self.worker.kill)
+        """The state of this order after the worker was killed that was about to write that so many rows are done."""
+        url = str(self.worker.database_url)
+        async with stopped(url, f"UPDATE ON {self.table}", f"NEW.done >= {done}"):
+            self.worker.start()
+            await until(somebody_stands, seconds=180)
+            await asyncio.to_thread(self.worker.kill)
         await database.rows(WAKE)  # as if its silence had lasted
-        return told
+        return await state(self.officer, id)
 
 
 @asynccontextmanager
-async def running_with(rows: int, database_url: str, var: Path) -> AsyncIterator[Running]:
+async def running_with(rows: int, table: str, database_url: str, var: Path) -> AsyncIterator[Running]:
     """In a world with so many results; the store of files is theirs together."""
     world = World(lambda: datetime.now(UTC))
     await database.rows(RESULTS, rows=rows, centre_id=(await world.centre()).id, then=THEN)
@@ -79,7 +83,7 @@ async def running_with(rows: int, database_url: str, var: Path) -> AsyncIterator
     worker = Served(var, database_url, command="worker")
     try:
         async with httpx2.AsyncClient(base_url=service.url, timeout=60, trust_env=False) as http:
-            yield Running(service, worker, user, Client(http, token))
+            yield Running(service, worker, table, user, Client(http, token))
     finally:
         worker.stop()
         service.stop()

@@ -21,7 +21,7 @@ SENT = """
 
 @pytest.fixture
 async def running(open_database: None, database_url: str, tmp_path: Path) -> AsyncIterator[Running]:
-    async with running_with(ROWS, database_url, tmp_path / "var") as running:
+    async with running_with(ROWS, "download", database_url, tmp_path / "var") as running:
         await database.rows(SENT, rows=ROWS, institution_id=running.user.institution_id, then=THEN)
         yield running
 

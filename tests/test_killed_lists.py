@@ -21,7 +21,7 @@ MOST_GROWTH = 64 * 1024 * 1024  # bytes; the verdicts on the rows and the result
 
 @pytest.fixture
 async def running(open_database: None, database_url: str, tmp_path: Path) -> AsyncIterator[Running]:
-    async with running_with(ROWS, database_url, tmp_path / "var") as running:
+    async with running_with(ROWS, "list_check", database_url, tmp_path / "var") as running:
         yield running
 
 

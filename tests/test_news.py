@@ -34,6 +34,7 @@ from tests.client import Client
 from tests.conftest import ControlledClock, Statements
 from tests.mail_server import mails_in, text_of
 from tests.served import Served, until
+from tests.stopping import somebody_stands, stopped
 from tests.words import words
 from tests.world import World, gid, settled
 
@@ -731,36 +732,13 @@ async def told_until_killed(office: Office, workers: list[Served], before: int) 
     await database.rows("UPDATE verifier_user SET news_due_at = now(), news_sent_at = NULL")
     await database.rows("UPDATE pgqueuer_schedules SET status = 'queued', next_run = now()")
     there = await Letter.all().count()
-    async with stopped_at(there + before, str(workers[0].database_url)):
+    enough = f"(SELECT count(*) FROM letter) >= {there + before}"
+    async with stopped(str(workers[0].database_url), "INSERT ON letter", enough):
         for worker in workers:
             worker.start()
         sending = asyncio.create_task(office.receive(30, skills={}))
-        await until(is_stopped)
+        await until(somebody_stands)
         for worker in workers:
             worker.kill()
     await sending
     return await Letter.all().count() - there
-
-
-BARRIER = 2026  # the number of a lock that nobody else takes
-STOP = f"""CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF (SELECT count(*) FROM letter) >= %d THEN PERFORM pg_advisory_xact_lock_shared({BARRIER}); END IF;
-    RETURN NEW; END $$"""
-
-
-@asynccontextmanager
-async def stopped_at(count: int, database_url: str) -> AsyncIterator[None]:
-    """Inside the block, who writes one letter more stands still in the middle of it: a kill cannot come too late."""
-    await database.rows(STOP % count)
-    await database.rows("CREATE TRIGGER stop BEFORE INSERT ON letter FOR EACH ROW EXECUTE FUNCTION stop()")
-    try:
-        async with unfinished(database_url) as (barrier, _):
-            await barrier.execute("SELECT pg_advisory_xact_lock($1)", BARRIER)
-            yield
-    finally:
-        await database.rows("DROP FUNCTION stop() CASCADE")
-
-
-async def is_stopped() -> bool:
-    waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = :barrier AND NOT granted"
-    return bool(await database.rows(waiting, barrier=BARRIER))
