@@ -483,10 +483,10 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
 async def test_a_second_head_that_does_not_come_is_not_waited_for_either(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
     async with door.connection() as (reader, writer):
         writer.write(post({"query": QUERY}))
         assert (await answer_from(reader)).status == 200
+        monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
         writer.write(b"POST /graphql HTTP/1.1\r\n")
         assert_told(await answer_from(reader), 408)
 
