@@ -77,7 +77,7 @@ async def _ask(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, requests: Iterator[bytes], sign: bytes,
     until: float, seen: Round
 ) -> None:  # fmt: skip
-    while time.perf_counter() < until:
+    while not seen.latencies or time.perf_counter() < until:
         request = next(requests)
         asked_at = time.perf_counter()
         status, body = await ask(reader, writer, request)

@@ -95,7 +95,7 @@ class _Bench:
     async def _bare(self, seconds: float) -> Round:
         """The floor as a function in this process, one call after the other."""
         seen, started, cpu_before = Round(), time.perf_counter(), time.process_time()
-        while time.perf_counter() < started + seconds:
+        while not seen.latencies or time.perf_counter() < started + seconds:
             asked_at = time.perf_counter()
             await floor.answer(self.pool, self.case.name, next(self.asked).values)
             seen.latencies.append(time.perf_counter() - asked_at)
