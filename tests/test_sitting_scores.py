@@ -307,6 +307,7 @@ async def test_candidate_and_proctor_see_each_other_live_and_a_hand_over_ends_it
     """H10"""
     home = await Home.booked(world, clock)
     await home.taken()
+    await settled()  # or what happened before is told, too
     hub = app.state.services.sitting_hub
     own: list[str] = []
     watching: list[str] = []

@@ -56,7 +56,10 @@ def gid(row: Any) -> str:
 
 async def settled() -> None:
     """Wait until every event lies below the horizon, which other workers' transactions on the server hold back too."""
-    open_ones = "SELECT 1 FROM journal WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())"
+    open_ones = " UNION ALL ".join(
+        f"SELECT 1 FROM {table} WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())"
+        for table in ("journal", "result_event", "sitting_event")
+    )
     async with asyncio.timeout(60):
         while await database.value(open_ones) is not None:  # noqa: ASYNC110  # other processes set no event
             await asyncio.sleep(0.01)
