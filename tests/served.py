@@ -19,11 +19,13 @@ PLENTY = "1000000000"
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, and that nobody else is given as long as this process lives."""
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that who knows its number can listen on it
+    kept.bind(("127.0.0.1", 0))
+    port: int = kept.getsockname()[1]
+    kept.detach()
+    return port
 
 
 @dataclass(slots=True)
