@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import time
 from datetime import date, timedelta
 from typing import Any
 
@@ -222,6 +223,10 @@ async def test_the_command_shows_what_is_secret_once_and_lists_without_it(
         ]  # fmt: skip
         assert command("staff", "code", "rin@board.example")[0].isdigit()
         assert command("staff", "code", "aki@c.example") == ["This account needs no code."]
+        asked_at = time.time()
+        (code,) = command("staff", "code", "rin@board.example", "--ahead", "3600")  # of a service that is ahead
+        totp = pyotp.TOTP(pyotp.parse_uri(address).secret)
+        assert code in [totp.at(int(moment + 3600)) for moment in (asked_at, time.time())]
         again = command("staff", "reset", "rin@board.example")
         assert password not in "".join(again)
         assert address not in again
