@@ -1,6 +1,7 @@
 """Releasing sessions by the clock, and the one letter that tells a candidate of it (R3, N1, N4)."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -436,9 +437,11 @@ async def test_nobody_is_missed_and_nobody_told_twice_when_workers_are_killed_ha
     count, kills = 2500, 0
     await many_released(world, count)
     while before := await untold():
-        process = Served(tmp_path / f"worker {kills}", database_url, command="worker").start()
-        await until(partial(_has_begun, before))
-        process.kill()
+        async with nullcontext() if kills else holding(database_url, OF_SECOND_BATCH):
+            process = Served(tmp_path / f"worker {kills}", database_url, command="worker").start()
+            await until(partial(_has_begun, before))
+            await queued(0 if kills else 1)  # the first is in the middle of its second batch
+            process.kill()
         await database.rows("UPDATE pgqueuer_schedules SET heartbeat = now() - interval '1 hour'")  # long dead
         kills += 1
     assert kills > 1
@@ -449,8 +452,12 @@ async def test_nobody_is_missed_and_nobody_told_twice_when_workers_are_killed_ha
     assert await database.value(without_job) == 0
 
 
+OF_SECOND_BATCH = """SELECT 1 FROM candidate WHERE id = (
+    SELECT candidate_id FROM entry WHERE candidate_number = '1500') FOR UPDATE"""
+
+
 async def many_released(world: World, count: int) -> None:
-    """So many released results that nobody has been told of, each of a registered candidate."""
+    """So many released results that nobody has been told of, each of a registered candidate; first those of a batch."""
     centre = await world.centre()
     await database.rows(
         """WITH person AS (
@@ -467,10 +474,12 @@ async def many_released(world: World, count: int) -> None:
                       'MNY' || lpad(number::text, 6, '0'), decode(repeat('00', 32), 'hex'), '2026-11-01'
                FROM numbered RETURNING id, candidate_number)
            INSERT INTO result (id, entry_id, outcome, statement_number, version, loaded_at, released_at)
-           SELECT gen_random_uuid(), id, 'ABSENT_FROM_ALL', 'M26' || candidate_number, 1, '2026-10-01', '2026-11-01'
+           SELECT gen_random_uuid(), id, 'ABSENT_FROM_ALL', 'M26' || candidate_number, 1, '2026-10-01',
+                  timestamptz '2026-11-01' + (candidate_number::int > :at_once::int)::int * interval '1 second'
            FROM sat""",
         count=count,
         centre=centre.id,
+        at_once=releases.AT_ONCE,
     )
 
 
