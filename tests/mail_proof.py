@@ -31,6 +31,7 @@ from tests.served import Served, until
 WORKERS = 2
 MAIL_SECONDS, HEARTBEAT_SECONDS = 3, 2
 NO_SUCH_USER = 0.02
+FEW_MOODS = 10
 SETTLES_WITHIN = 1.0  # seconds from the server's answer to our row that says so; a kill in between loses the answer
 HURRY = [
     f"UPDATE letter SET next_try_at = now() WHERE {WAITING} AND next_try_at > now()",
@@ -140,8 +141,7 @@ async def prove(url: str, folder: Path, count: int, kills: int, seed: object = "
         workers = [_worker(folder / f"worker{number}", url, server.url) for number in range(WORKERS)]
         try:
             await asyncio.gather(_write(count), _kill(workers, kills, server, proof))
-            server.is_moody = False
-            await _settled(proof)
+            await _settled(proof, server)
         finally:
             await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in workers))
         proof.deliveries, proof.moods = server.deliveries, server.moods
@@ -200,10 +200,11 @@ async def _hurry() -> None:
         await database.rows(statement)
 
 
-async def _settled(proof: Proof) -> None:
-    """Until every letter was taken, or refused for good."""
+async def _settled(proof: Proof, server: MoodyServer) -> None:
+    """Until every letter was taken, or refused for good; the server has moods for as long as it has had too few."""
     async with asyncio.timeout(60 + proof.letters / 10):
         while await database.value(f"SELECT count(*) FROM letter WHERE {WAITING}"):
+            server.is_moody = server.moods.total() <= FEW_MOODS
             await _hurry()
             await asyncio.sleep(0.5)
 
