@@ -469,8 +469,8 @@ async def test_asked_to_end_it_ends_within_ten_seconds_whatever_is_stuck(
         async with database.transaction():
             await enqueue(letters.JOB, {"id": str(new_id())})
         await until(lambda: waits_for_a_lock(2))
-        served.terminate()
         asked_at = time.monotonic()
+        served.terminate()
         assert await asyncio.to_thread(served.ended) == 0
         assert 5 < time.monotonic() - asked_at < 20  # ten, and what a loaded machine adds
         answer = await sending
