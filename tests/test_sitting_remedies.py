@@ -1,5 +1,7 @@
 """What candidates are told to do about the end of a sitting, as things stand (H9)."""
 
+from datetime import timedelta
+
 import pytest
 from starlette.applications import Starlette
 
@@ -8,7 +10,7 @@ from models.candidate import Candidate
 from models.consent import CONSENT_VERSION
 from models.sittings.proctoring import AppealOutcome
 from models.sittings.reasons import WORDS, Reason
-from models.sittings.table import TABLE
+from models.sittings.table import START_WITHIN, TABLE
 from models.verifier import StaffRole, StaffUser
 from resolvers.shares import Consent
 from resolvers.sittings import appeals, official_scores, proctoring, recipients, scores
@@ -101,3 +103,33 @@ async def test_once_a_result_is_out_it_is_told_how_others_get_it(
         await recipients.change(home.viewer, home.id, [], None)
     with pytest.raises(SittingStateForbids, match="amend the result"):
         await official_scores.record(home.board, home.id, 96, SCORES)
+
+
+async def test_a_cancellation_that_is_final_is_said_to_be(
+    app: Starlette, client: Client, world: World, clock: ControlledClock
+) -> None:
+    """H9: both sides of the edge."""
+    home = await Home.booked(world, clock)
+    await home.finished()
+    asked = await scores.cancel(home.viewer, home.id)
+    assert asked is not None
+    await scores.cancel(home.viewer, home.id, asked.confirmation)
+    clock.forward(days=60)
+    assert await told(client, home, home.candidate) == WORDS[Reason.CHOSE_TO_CANCEL].remedy
+    clock.now += timedelta(microseconds=1)
+    assert await told(client, home, home.candidate) == (
+        "The 60 days in which you could undo this are over: it is final. You can book another sitting."
+    )
+
+
+async def test_whoever_comes_too_late_is_told_why_and_their_proctor_is_not_told_as_if_it_were_they(
+    app: Starlette, world: World, clock: ControlledClock
+) -> None:
+    """H2, H9"""
+    home = await Home.booked(world, clock)
+    await home.check_system()
+    clock.now = (await home.row())["appointment_at"] + START_WITHIN + timedelta(microseconds=1)
+    with pytest.raises(SittingStateForbids, match=r"You did not start the check-in within 15 minutes"):
+        await home.start()
+    with pytest.raises(SittingStateForbids, match=r"that is missed\.$"):
+        await proctoring.invalidate(home.board, home.id, Reason.HELP_BY_OTHERS, "Somebody helped.")

@@ -11,7 +11,7 @@ from typing import Any
 
 from errors import Sentence, SittingStateForbids
 from models.sittings.check_in import STEPS
-from models.sittings.reasons import AT_CHECK_IN, CONDUCT, DURING_THE_TEST, WHILE_INTERRUPTED, Reason
+from models.sittings.reasons import AT_CHECK_IN, CONDUCT, DURING_THE_TEST, WHILE_INTERRUPTED, WORDS, Reason
 from models.sittings.states import BESIDE, BY_CLOCK, Act, Actor, SittingState, actors
 
 START_WITHIN = timedelta(minutes=15)
@@ -309,10 +309,17 @@ def after(facts: Facts, act: Act, now: datetime, reason: Reason | None = None) -
     facts = standing(facts, now)
     rule = RULES.get((facts.state, act))
     if rule is None or act in BY_CLOCK:
-        raise SittingStateForbids(facts.state.value)
+        raise SittingStateForbids(facts.state.value, _why_over(facts, act))
     if not rule.guard(facts, now):
         raise SittingStateForbids(facts.state.value, OTHERWISE[rule.guard])
     return _moved(facts, rule, now, _reason(rule, reason))
+
+
+def _why_over(facts: Facts, act: Act) -> str:
+    """Why there is nothing more to do, in the words that its candidate reads; nothing for others, and before an end."""
+    if facts.reason is None or Actor.CANDIDATE not in actors(act):
+        return ""
+    return WORDS[facts.reason].reason
 
 
 def closed(facts: Facts, now: datetime) -> Facts | None:

@@ -9,8 +9,7 @@ from engine.database import Row
 from engine.languages import told
 from models.sittings import remedies
 from models.sittings.answering import wait_at
-from models.sittings.proctoring import AppealOutcome as Outcome
-from models.sittings.reasons import WORDS, Reason
+from models.sittings.reasons import WORDS
 from models.sittings.states import LIVE
 from models.sittings.table import BREAK, Facts, nobody_watches
 from models.viewer import Kind, Viewer
@@ -27,7 +26,7 @@ class SittingEnd:
     code: str = strawberry.field(description="A name for the reason, such as `NOT_STARTED_IN_TIME`.")
     reason: str = strawberry.field(description="Why it ended.")
     words: str | None = strawberry.field(description="What the proctor or staff wrote about it; null: nobody ended it.")
-    why: strawberry.Private[Reason]
+    facts: strawberry.Private[Facts]
     row: strawberry.Private[Row]
 
     @classmethod
@@ -36,17 +35,16 @@ class SittingEnd:
         if facts.reason is None:
             return None
         reason = told(WORDS[facts.reason].reason, viewer.language)
-        return cls(code=facts.reason.value, reason=reason, words=row["words"], why=facts.reason, row=row)
+        return cls(code=facts.reason.value, reason=reason, words=row["words"], facts=facts, row=row)
 
     @strawberry.field(
         description="What can be done about it, as things stand: it tells of an appeal as well, to who may know of it."
     )
     async def remedy(self, info: Info) -> str:
         appeals = await info.context.loaders.appeal_of.load(self.row["id"])
-        outcome = appeals[0]["outcome"] if appeals else None
-        is_released = self.row["released_at"] is not None
-        sentence = remedies.at_present(self.why, bool(appeals), outcome and Outcome(outcome), is_released)
-        return told(sentence, info.context.viewer.language)
+        appeal, is_released = appeals[0] if appeals else None, self.row["released_at"] is not None
+        viewer = info.context.viewer
+        return told(remedies.at_present(self.facts, appeal, is_released, viewer.at), viewer.language)
 
 
 @strawberry.type(description="Something that could be done with a sitting where it stands, but not at this moment.")
