@@ -106,6 +106,18 @@ async def test_every_operation_is_told_whole(client: Client) -> None:
                 assert (one.description or "").replace("`", "") in page, f"{operation.name}({name}:)"
 
 
+async def test_a_page_leads_to_what_its_people_may_ask_for_as_well(client: Client) -> None:
+    """A proctor's program needs what a candidate's does: to list sittings, to follow one, to write."""
+    for group in GROUPS:
+        page = (await client.http.get(f"/developers/{group.slug}")).text
+        linked = set(re.findall(r'href="(?:/developers/[a-z]+)?#(\w+)">', page))
+        mine = {name for name, one in examples().items() if {who.split()[0] for who in one.who} & group.who}
+        assert mine <= linked, group.slug
+    page = (await client.http.get("/developers/proctors")).text
+    for name in ("sitting", "sittings", "sittingEvents", "sendMessage", "markMessagesRead", "reportConnection"):
+        assert f'href="/developers/candidates#{name}"' in page
+
+
 async def test_every_type_is_told_whole_under_an_anchor_of_its_name(client: Client) -> None:
     page = (await client.http.get("/developers/types")).text
     words = html.unescape(re.sub(r"<[^>]+>", "", page))

@@ -97,6 +97,12 @@ class Group:
         """Those whose example is run by one of the group."""
         return [one for one in operations() if one.example.who[0].partition(" ")[0] in self.who]
 
+    @property
+    def elsewhere(self) -> list[tuple[str, Operation]]:
+        """Those that the group may ask for as well, each with the page that shows it, as others ask for it first."""
+        others = [(group.slug, one) for group in GROUPS if group is not self for one in group.operations]
+        return [(slug, one) for slug, one in others if {who.partition(" ")[0] for who in one.example.who} & self.who]
+
 
 GROUPS = (
     Group(
