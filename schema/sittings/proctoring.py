@@ -195,7 +195,7 @@ class ProctoringMutation:
         await running.resume(info.context.viewer, key)
         return await changed(info, key)
 
-    @strawberry.mutation(description="Give a sitting to another proctor who is connected.")
+    @strawberry.mutation(description="Give a sitting to another proctor who is connected, and finds it in `sittings`.")
     async def hand_over_sitting(self, info: Info, input: Input[HandOverSittingInput]) -> HandOverSittingPayload:
         to = key_of(input.proctor_id, "Proctor") or uuid4()
         await proctoring.hand_over(info.context.viewer, sitting_key(input.sitting_id), to)
