@@ -311,7 +311,7 @@ async def test_no_stream_prolongs_a_break_or_a_sitting_that_is_over(home: Home, 
         in_time = await seen_at(home)
         await passed(home, presence, 5)
         assert await home.stands() == "BREAK_OVERRUN"
-        assert await moves.settle(home.clock()) == 1
+        assert await moves.settle(home.clock() + moves.GRACE_OF_ENDS) == 1
         await passed(home, presence, 10)
     assert await seen_at(home) == in_time
     assert (await home.told())[-1] == "BREAK_OVERRUN"
