@@ -404,11 +404,11 @@ async def test_answers_that_nobody_reads_are_given_up_and_keep_nobody_waiting(
 
 async def test_a_client_that_reads_slowly_gets_every_answer_whole(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is given up is only what is not read at all."""
-    monkeypatch.setattr(connections, "UNREAD_SECONDS", 2)
+    monkeypatch.setattr(connections, "UNREAD_SECONDS", 4)  # a busy machine's reader may stand still for a while
     with deaf(door, 64 * 1024) as connection:
         await ask_much(connection, 6)
-        connection.settimeout(5)
-        received = await asyncio.to_thread(read_slowly, connection, 6, 3.0)
+        connection.settimeout(60)
+        received = await asyncio.to_thread(read_slowly, connection, 6, 5.0)
     assert json.loads(received.rpartition(b"\r\n\r\n")[2])["data"]["__schema"]["types"]
 
 
