@@ -8,11 +8,15 @@ import asyncpg
 from engine import database
 
 BARRIER = 2026  # the number of a lock that nobody else takes
+WAITING = "FROM pg_locks WHERE locktype = 'advisory' AND objid = :barrier AND NOT granted"
 
 
 @asynccontextmanager
 async def stopped(database_url: str, event: str, when: str) -> AsyncIterator[None]:
-    """Inside the block, who does this (`INSERT ON letter`) waits in the middle of it, if the condition holds then."""
+    """Inside the block, who does this (`INSERT ON letter`) waits in the middle of it if the condition holds.
+
+    Who still waits there at the end was killed, and the statement is undone: it might not have come so far either.
+    """
     await database.rows(
         f"""CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             IF {when} THEN PERFORM pg_advisory_xact_lock_shared({BARRIER}); END IF; RETURN NEW; END $$"""
@@ -23,11 +27,11 @@ async def stopped(database_url: str, event: str, when: str) -> AsyncIterator[Non
         await barrier.execute("SELECT pg_advisory_lock($1)", BARRIER)
         yield
     finally:
+        await database.rows(f"SELECT pg_terminate_backend(pid, 10000) {WAITING}", barrier=BARRIER)
         await barrier.close()
         await database.rows("DROP FUNCTION stop() CASCADE")
 
 
 async def somebody_stands() -> bool:
     """Whether somebody waits there."""
-    waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = :barrier AND NOT granted"
-    return bool(await database.rows(waiting, barrier=BARRIER))
+    return bool(await database.rows(f"SELECT 1 {WAITING}", barrier=BARRIER))

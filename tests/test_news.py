@@ -733,7 +733,7 @@ async def told_until_killed(office: Office, workers: list[Served], before: int) 
     await database.rows("UPDATE pgqueuer_schedules SET status = 'queued', next_run = now()")
     there = await Letter.all().count()
     enough = f"(SELECT count(*) FROM letter) >= {there + before}"
-    async with stopped(str(workers[0].database_url), "INSERT ON letter", enough):
+    async with stopped(str(workers[0].database_url), "UPDATE OF news_sent_at ON verifier_user", enough):
         for worker in workers:
             worker.start()
         sending = asyncio.create_task(office.receive(30, skills={}))
