@@ -218,8 +218,8 @@ class Sitting(Node):
         return not await info.context.loaders.appeal_of.load(self.row["id"])
 
     @strawberry.field(
-        description="Until when its recording is kept, UTC, and longer while an appeal waits for its answer; null: there "
-        "is none, or not any more."
+        description="Until when its recording is kept, UTC, and longer while an appeal waits for its answer; null: "
+        "there is none, or not any more."
     )
     async def recorded_until(self, info: Info) -> datetime | None:
         row = await info.context.loaders.recorded_until.load(self.row["id"])
