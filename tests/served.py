@@ -5,6 +5,7 @@ import inspect
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,12 +20,15 @@ PLENTY = "1000000000"
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that nobody else is given as long as this process lives."""
+    """A port that nobody listens on; on Linux nobody else is given it as long as this process lives."""
     kept = socket.socket()
     kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that who knows its number can listen on it
     kept.bind(("127.0.0.1", 0))
     port: int = kept.getsockname()[1]
-    kept.detach()
+    if sys.platform == "linux":
+        kept.detach()
+    else:  # nobody could listen on it beside us
+        kept.close()
     return port
 
 
