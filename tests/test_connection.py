@@ -95,6 +95,71 @@ async def test_who_is_heard_over_a_stream_is_connected_and_lost_fifteen_seconds_
     assert (await home.told())[-1] == "CONNECTION_LOST"
 
 
+@pytest.mark.parametrize("state", ["CHECKING_IN", "INTERRUPTED", "ON_BREAK"])
+async def test_both_sides_are_told_once_of_who_is_silent_in_check_in_interruption_and_break_and_that_they_are_back(
+    open_database: None, presence: Presence, world: World, clock: ControlledClock, state: str
+) -> None:
+    """H10: by the clock, though it changes no state; and anew after the next silence."""
+    home = await Home.booked(world, clock)
+    await in_state(home, state)
+    client, before = Client(clock), (await home.row())["since"]
+    with presence.connected(home.viewer, home.id, client):
+        await passed(home, presence, 20)
+        for _ in range(2):
+            known = len(await home.told())
+            client.falls_silent()
+            clock.now += LOST_AFTER + moves.GRACE
+            assert await moves.settle(clock()) == 0
+            clock.now += INSTANT
+            assert [await moves.settle(clock()) for _ in range(3)] == [1, 0, 0]
+            client.silent_since = None
+            await passed(home, presence, 30)
+            for viewer in (home.viewer, home.proctor):
+                assert (await home.told(viewer))[known:] == ["CONNECTION_LOST", "CONNECTION_BACK"]
+    row = await home.row()
+    assert (row["state"], row["since"], row["lost_at"]) == (state, before, None)
+    lost = [one for one in await views.timeline(home.viewer, home.id) if one["kind"] == "CONNECTION_LOST"][-1]
+    assert (lost["state"], lost["actor"]) == (state, "CLOCK")
+
+
+async def in_state(home: Home, state: str) -> None:
+    """Where a candidate may be silent without harm."""
+    if state == "CHECKING_IN":
+        await home.taken()
+        return
+    await home.begun()
+    if state == "ON_BREAK":
+        await home.sections(2)
+        await running.start_break(home.viewer, home.id)
+        return
+    home.clock.forward(seconds=16)
+    await running.report_connection(home.viewer, home.id)
+
+
+async def test_who_comes_back_from_a_break_in_silence_is_told_to_be_back_before_it_ends(home: Home) -> None:
+    """H6, H10: as an app does that was closed meanwhile; and a silence hastens no end."""
+    await home.sections(2)
+    await running.start_break(home.viewer, home.id)
+    home.clock.forward(minutes=10)
+    assert await moves.settle(home.clock()) == 1
+    await running.end_break(home.viewer, home.id)
+    assert (await home.told())[-3:] == ["CONNECTION_LOST", "CONNECTION_BACK", "BREAK_ENDED"]
+
+
+async def test_a_sign_that_was_written_late_tells_that_they_are_back(home: Home, presence: Presence) -> None:
+    """H10: a process that could not write for some seconds takes back what the job has told meanwhile."""
+    with presence.connected(home.viewer, home.id, home.clock):
+        home.clock.forward(seconds=5)
+        await presence.note()
+        home.clock.forward(seconds=10)
+        presence._candidates[home.id, home.candidate.id].listen()
+        home.clock.forward(seconds=8)
+        assert await moves.settle(home.clock()) == 1
+        await presence.note()
+    assert (await home.told())[-2:] == ["CONNECTION_LOST", "CONNECTION_BACK"]
+    assert (await home.row())["lost_at"] is None
+
+
 async def test_a_stream_that_cannot_tell_whether_its_client_lives_connects_nobody_for_longer_than_its_opening(
     home: Home, presence: Presence
 ) -> None:

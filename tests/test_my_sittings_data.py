@@ -141,7 +141,16 @@ async def test_nobody_elses_sitting_is_exported(home: Home, world: World, clock:
 
 KEPT_BACK = {
     # who the proctors are; the numbers of rows, and of sending; what opened the test; and what is only for the moment
-    "sitting": {"candidate_id", "exam_id", "proctor_id", "test_id", "test_password_seal", "entry_id", "is_in_section"},
+    "sitting": {
+        "candidate_id",
+        "exam_id",
+        "proctor_id",
+        "test_id",
+        "test_password_seal",
+        "entry_id",
+        "is_in_section",
+        "lost_at",
+    },
     "sitting_event": {"actor_id"},
     "check_in_step": {"proctor_id"},
     "sitting_section": {"place"},

@@ -161,7 +161,7 @@ def test_nothing_is_done_and_possible_at_once(clock: ControlledClock) -> None:
     """Over all facts that decide about it: else the second order of two would be lost."""
     now, sections = clock(), ("READING", "LISTENING", "SPEAKING", "WRITING")
     for (act, state), done, is_in, broken in product(LED_TO, range(5), (True, False), (None, now)):
-        facts = Facts(state, now, now, sections, 7, done, is_in, now, True, now, broken)
+        facts = Facts(state, now, now, sections, 7, done, is_in, now, None, True, now, broken)
         rule = RULES.get((state, act))
         if rule is not None and rule.guard(facts, now):
             assert not is_done(facts, act), (act, facts)

@@ -130,7 +130,9 @@ def test_a_system_check_does_not_help_after_the_fifteen_minutes() -> None:
 def test_who_started_in_time_may_wait_for_a_proctor_as_long_as_it_takes() -> None:
     """H2"""
     waiting = after(booked(S.SYSTEM_CHECKED), Act.START_CHECK_IN, AT + timedelta(minutes=15))
-    assert standing(waiting, AT + timedelta(hours=5)) == waiting
+    silent = standing(waiting, AT + timedelta(hours=5))
+    assert silent == replace(waiting, lost_at=AT + timedelta(minutes=15, seconds=15))
+    assert Act.TAKE in possible(silent, AT + timedelta(hours=5))
 
 
 @pytest.mark.parametrize("late", [TICK, timedelta(seconds=1), timedelta(days=1)])
@@ -150,6 +152,28 @@ def test_after_fifteen_seconds_without_a_sign_the_connection_is_lost() -> None:
     assert standing(seen, last).state is S.IN_PROGRESS
     lost = standing(seen, last + TICK)
     assert (lost.state, lost.since, lost.reason) == (S.INTERRUPTED, last, None)
+
+
+@pytest.mark.parametrize("state", [S.CHECKING_IN, S.INTERRUPTED, S.ON_BREAK])
+def test_a_silence_in_check_in_break_and_interruption_is_told_once_and_ends_nothing(state: SittingState) -> None:
+    """H5, H10: as of 15 seconds after the last sign, and again after the next one."""
+    seen = booked(state, seen_at=AT, break_started_at=AT)
+    last = AT + timedelta(seconds=15)
+    assert turns(seen, last) == []
+    [turn] = turns(seen, last + TICK)
+    assert (turn.act, turn.at, turn.facts) == (Act.LOSE, last, replace(seen, lost_at=last))
+    assert turns(turn.facts, last + timedelta(minutes=9)) == []
+    back = after(turn.facts, Act.GIVE_SIGN, last + timedelta(minutes=1))
+    assert (back.state, back.since, back.lost_at) == (state, seen.since, None)
+    assert [turn.at for turn in turns(back, last + timedelta(minutes=2))] == [last + timedelta(minutes=1, seconds=15)]
+
+
+def test_what_fell_due_first_is_told_first() -> None:
+    """H6, H11: who falls silent shortly before the end of the break is late and not lost; else lost, and late then."""
+    end = AT + timedelta(minutes=10)
+    for seen_at, expected in ((end - timedelta(seconds=14), [Act.OVERRUN]), (AT, [Act.LOSE, Act.OVERRUN])):
+        resting = booked(S.ON_BREAK, seen_at=seen_at, break_started_at=AT)
+        assert [turn.act for turn in turns(resting, end + timedelta(hours=1))] == expected
 
 
 def test_a_cancellation_can_be_undone_for_sixty_days_and_not_a_moment_longer() -> None:
@@ -207,7 +231,7 @@ class Oracle:
 
     def __init__(self, start: int) -> None:
         self.state, self.changed_at, self.now = "booked", start, start
-        self.is_checked = self.is_taken = self.is_open = self.was_asked = self.had_break = False
+        self.is_checked = self.is_taken = self.is_open = self.was_asked = self.had_break = self.is_lost = False
         self.steps = self.sections = 0
         self.seen_at = self.break_at = self.proctor_at = 0
         self.ended_because = ""
@@ -225,12 +249,14 @@ class Oracle:
             self.set("break overrun", "BACK_LATE", self.break_at + 600 * SECOND)
         if self.state == "in progress" and now > self.seen_at + 15 * SECOND:
             self.set("interrupted", at=self.seen_at + 15 * SECOND)
+        if self.state in ("checking in", "interrupted", "on break") and now > self.seen_at + 15 * SECOND:
+            self.is_lost = True
 
     def does(self, act: Act, reason: Reason | None) -> bool:
         """Whether it can be done; then it is done."""
         live = self.state in ("checking in", "in progress", "interrupted", "on break")
         if act is Act.GIVE_SIGN and live:
-            self.seen_at = self.now
+            self.is_lost = False
         elif act in (Act.PASS_CHECK, Act.FAIL_CHECK) and self.state == "booked":
             self.is_checked = act is Act.PASS_CHECK
         elif act is Act.START_CHECK_IN and self.state == "booked" and self.is_checked and self.now >= 0:
@@ -259,7 +285,7 @@ class Oracle:
             self.set("finished")
         else:
             return self.ends(act, reason, live)
-        self.seen_at = self.now
+        self.seen_at, self.is_lost = self.now, False
         return True
 
     def is_between_sections(self) -> bool:
@@ -399,6 +425,7 @@ class Sittings(RuleBasedStateMachine):
         assert (told.state in ENDS) is (told.reason is not None)
         assert told.reason is None or WORDS[told.reason].remedy
         assert (told.steps, told.sections_done) == (self.oracle.steps, self.oracle.sections)
+        assert told.state not in LIVE or (told.lost_at is not None) is self.oracle.is_lost
         if told.state not in (S.BOOKED, S.SYSTEM_CHECKED):
             assert told.since == AT + self.oracle.changed_at * TICK
 

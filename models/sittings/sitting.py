@@ -61,6 +61,7 @@ class Sitting(Table):
     sections_done = fields.IntField(default=0, db_default=0)
     is_in_section = fields.BooleanField(default=False, db_default=False)
     seen_at = fields.DatetimeField(null=True)
+    lost_at = fields.DatetimeField(null=True)
     proctor: fields.ForeignKeyNullableRelation[StaffUser] = fields.ForeignKeyField(
         "models.StaffUser", related_name="sittings", null=True, on_delete=fields.RESTRICT
     )
@@ -98,8 +99,8 @@ class Sitting(Table):
 
 # The facts that stand on a sitting's row under the same name.
 ON_ROW = (
-    "state", "since", "appointment_at", "steps", "sections_done", "is_in_section", "seen_at", "break_started_at",
-    "cancel_asked_at", "reason",
+    "state", "since", "appointment_at", "steps", "sections_done", "is_in_section", "seen_at", "lost_at",
+    "break_started_at", "cancel_asked_at", "reason",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ ended by the clock, whenever a job comes to write it down (H11).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from errors import Sentence, SittingStateForbids
@@ -41,6 +42,7 @@ class Facts:
     sections_done: int = 0
     is_in_section: bool = False
     seen_at: datetime | None = None  # the candidate's last sign of life
+    lost_at: datetime | None = None  # since when they are silent for too long
     has_proctor: bool = False
     proctor_seen_at: datetime | None = None
     break_started_at: datetime | None = None
@@ -109,7 +111,8 @@ def is_connected(facts: Facts, now: datetime) -> bool:
 
 
 def is_lost(facts: Facts, now: datetime) -> bool:
-    return now > due_at(facts, Act.LOSE)
+    """Silent for 15 seconds, which is told once."""
+    return facts.lost_at is None and now > due_at(facts, Act.LOSE)
 
 
 def all_sections_are_done(facts: Facts, now: datetime) -> bool:
@@ -174,6 +177,7 @@ TABLE = (
     Rule(S.CHECKING_IN, Act.TAKE, nobody_watches, S.CHECKING_IN),
     Rule(S.CHECKING_IN, Act.CONFIRM_STEP, steps_are_left, S.CHECKING_IN),
     Rule(S.CHECKING_IN, Act.ENTER_TEST, all_steps_are_confirmed, S.IN_PROGRESS),
+    Rule(S.CHECKING_IN, Act.LOSE, is_lost, S.CHECKING_IN),
     Rule(S.CHECKING_IN, Act.END, always, S.ENDED_BY_PROCTOR, AT_CHECK_IN),
     Rule(S.CHECKING_IN, Act.INVALIDATE, always, S.INVALIDATED, CONDUCT),
     # the test (H4, H7)
@@ -190,12 +194,14 @@ TABLE = (
     Rule(S.INTERRUPTED, Act.GIVE_SIGN, always, S.INTERRUPTED),
     Rule(S.INTERRUPTED, Act.TAKE, nobody_watches, S.INTERRUPTED),
     Rule(S.INTERRUPTED, Act.RESUME, is_connected, S.IN_PROGRESS),
+    Rule(S.INTERRUPTED, Act.LOSE, is_lost, S.INTERRUPTED),
     Rule(S.INTERRUPTED, Act.END, always, S.ENDED_BY_PROCTOR, WHILE_INTERRUPTED),
     Rule(S.INTERRUPTED, Act.INVALIDATE, always, S.INVALIDATED, CONDUCT),
     # the break (H6)
     Rule(S.ON_BREAK, Act.GIVE_SIGN, always, S.ON_BREAK),
     Rule(S.ON_BREAK, Act.TAKE, nobody_watches, S.ON_BREAK),
     Rule(S.ON_BREAK, Act.END_BREAK, back_in_time, S.IN_PROGRESS),
+    Rule(S.ON_BREAK, Act.LOSE, is_lost, S.ON_BREAK),
     Rule(S.ON_BREAK, Act.OVERRUN, break_is_over, S.BREAK_OVERRUN, (Reason.BACK_LATE,)),
     Rule(S.ON_BREAK, Act.END, always, S.ENDED_BY_PROCTOR, DURING_THE_TEST),
     Rule(S.ON_BREAK, Act.INVALIDATE, always, S.INVALIDATED, CONDUCT),
@@ -209,6 +215,7 @@ TABLE = (
     *(Rule(state, Act.CLOSE_ACCOUNT, always, S.CANCELLED, (Reason.ACCOUNT_CLOSED,)) for state in BEFORE_THE_END),
 )
 RULES = {(rule.state, rule.act): rule for rule in TABLE}
+OF_THE_CLOCK = {state: [rule for rule in TABLE if rule.state is state and rule.act in BY_CLOCK] for state in S}
 
 
 # ---- what an act changes beside the state
@@ -231,12 +238,16 @@ def _noted(act: Act, facts: Facts, at: datetime) -> dict[str, Any]:
             return {"cancel_asked_at": at}
         case Act.UNDO:
             return {"cancel_asked_at": None}
+        case Act.LOSE:
+            return {"lost_at": at}
     return {}
 
 
 def _signs(act: Act, facts: Facts, at: datetime) -> dict[str, Any]:
     """Whatever the candidate does is a sign of life; one that was overtaken takes nothing back."""
-    return {"seen_at": max(at, facts.seen_at or at)} if Actor.CANDIDATE in actors(act) else {}
+    if Actor.CANDIDATE not in actors(act):
+        return {}
+    return {"seen_at": max(at, facts.seen_at or at), "lost_at": None}
 
 
 # ---- the clock
@@ -267,11 +278,10 @@ class Turn:
 
 def turns(facts: Facts, now: datetime) -> list[Turn]:
     """What the clock has done by now to a sitting with these facts, in order."""
-    rules = (RULES[facts.state, act] for act in BY_CLOCK if (facts.state, act) in RULES)
-    rule = next((rule for rule in rules if rule.guard(facts, now)), None)
-    if rule is None:
+    due = [(due_at(facts, rule.act), rule) for rule in OF_THE_CLOCK[facts.state] if rule.guard(facts, now)]
+    if not due:
         return []
-    at = due_at(facts, rule.act)
+    at, rule = min(due, key=itemgetter(0))
     turn = Turn(rule.act, at, _moved(facts, rule, at, next(iter(rule.reasons), None)))
     return [turn, *turns(turn.facts, now)]
 

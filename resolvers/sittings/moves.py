@@ -23,7 +23,6 @@ from models.sittings.table import (
     after,
     closed,
     interval,
-    is_connected,
     standing,
     turns,
 )
@@ -150,7 +149,7 @@ async def held_of_entries(viewer: Viewer, entry_ids: Sequence[UUID]) -> list[Hel
 def _held(viewer: Viewer, row: Row) -> Held:
     """Whoever had to wait for the row acts after what was done meanwhile: no sitting goes back in time."""
     facts = facts_of(row)
-    viewer = replace(viewer, at=max(viewer.at, facts.since, facts.seen_at or facts.since))
+    viewer = replace(viewer, at=max(viewer.at, facts.since, *filter(None, (facts.seen_at, facts.lost_at))))
     return Held(viewer, row, facts, standing(facts, viewer.at))
 
 
@@ -172,9 +171,10 @@ async def _write(sitting: Held, act: Act, done: Facts, told: Told = NOTHING_TOLD
     viewer, before = sitting.viewer, sitting.facts
     await _write_turns(sitting)
     await _set(sitting.id, written(done) | _ended(done, told) | dict(told.sets))
-    if kind := _happening(act, before, viewer.at):
-        await tell(sitting.id, kind, done, viewer, told.detail)
+    if before.lost_at and not done.lost_at:
+        await tell(sitting.id, Happening.CONNECTION_BACK, before, viewer)
     if act is not Act.GIVE_SIGN:
+        await tell(sitting.id, HAPPENINGS[act], done, viewer, told.detail)
         await note(sitting)
     sitting.written = sitting.facts = done
 
@@ -183,14 +183,6 @@ def _ended(done: Facts, told: Told) -> dict[str, Any]:
     """The words of an end; and no test password behind the check-in, where none can be used any more (G3)."""
     sets: dict[str, Any] = {"words": told.words if done.reason else None}
     return sets if done.state is SittingState.CHECKING_IN else sets | {"test_password_seal": None}
-
-
-def _happening(act: Act, before: Facts, now: datetime) -> Happening | None:
-    """What is told of an act; a sign of life is news only after silence."""
-    if act is Act.GIVE_SIGN:
-        is_news = before.seen_at is not None and not is_connected(before, now)
-        return Happening.CONNECTION_BACK if is_news else None
-    return HAPPENINGS[act]
 
 
 async def note(sitting: Held) -> None:
@@ -239,7 +231,9 @@ async def _set(sitting_id: UUID, columns: Mapping[str, Any]) -> None:
 DUE = {
     f"state IN ('BOOKED', 'SYSTEM_CHECKED') AND appointment_at < :now::timestamptz - {interval(START_WITHIN)}"
     " ORDER BY appointment_at": GRACE_OF_ENDS,
-    f"state = 'IN_PROGRESS' AND seen_at < :now::timestamptz - {interval(LOST_AFTER)} ORDER BY seen_at": GRACE,
+    "state IN ('CHECKING_IN', 'IN_PROGRESS', 'INTERRUPTED', 'ON_BREAK') AND lost_at IS NULL"
+    f" AND (state <> 'ON_BREAK' OR break_started_at >= :now::timestamptz - {interval(BREAK)})"
+    f" AND seen_at < :now::timestamptz - {interval(LOST_AFTER)} ORDER BY seen_at": GRACE,
     f"state = 'ON_BREAK' AND break_started_at < :now::timestamptz - {interval(BREAK)}"
     " ORDER BY break_started_at": GRACE_OF_ENDS,
 }

@@ -208,7 +208,8 @@ SEEN = """
         AS sign (id, candidate_id, first, last)),
     there AS (SELECT sitting.id, given.first, given.last FROM sitting JOIN given USING (id, candidate_id)
               WHERE state = ANY(:live) AND (seen_at IS NULL OR seen_at < given.last)),
-    free AS (SELECT sitting.id FROM sitting JOIN there USING (id) WHERE seen_at >= there.first - :lost_after::interval
+    free AS (SELECT sitting.id FROM sitting JOIN there USING (id)
+             WHERE lost_at IS NULL AND seen_at >= there.first - :lost_after::interval
              AND (state <> 'ON_BREAK' OR break_started_at >= there.last - :longest_break::interval)
              ORDER BY sitting.id FOR NO KEY UPDATE OF sitting SKIP LOCKED),
     noted AS (UPDATE sitting SET seen_at = there.last FROM there JOIN free USING (id) WHERE sitting.id = there.id
