@@ -378,16 +378,16 @@ async def test_confirmations_are_printed_by_centre_and_session_for_us_alone(file
         assert told["familyName"] in page
 
 
-# What somebody else has not finished yet, so that the last of three batches waits: the last entry, and its result.
+# What somebody else has not finished yet, so that the second of two batches waits: the last entry, and its result.
 LAST_ENTRY = """
     WITH person AS (
         INSERT INTO candidate (id, family_name, given_name, date_of_birth, language, wants_updates)
         VALUES (gen_random_uuid(), 'Mori', 'Aoi', '2001-02-03', 'en', false) RETURNING id)
     INSERT INTO entry (id, candidate_id, exam_id, centre_id, exam_date, candidate_number, id_number, secret_hash,
                        results_by, issue)
-    SELECT gen_random_uuid(), person.id, 'C1_ADVANCED', centre.id, '2026-09-20', '3000', 'QQQ000000',
+    SELECT gen_random_uuid(), person.id, 'C1_ADVANCED', centre.id, '2026-09-20', '2000', 'QQQ000000',
            decode(repeat('00', 32), 'hex'), '2026-11-01', 1 FROM person, centre"""
-OF_LAST_RESULT = "SELECT 1 FROM entry WHERE candidate_number = '3000' FOR UPDATE"
+OF_LAST_RESULT = "SELECT 1 FROM entry WHERE candidate_number = '2000' FOR UPDATE"
 
 
 async def nobody_writes() -> bool:
@@ -400,9 +400,9 @@ async def test_killed_in_the_middle_and_run_again_ends_as_if_it_had_not_been(
     files: Path, settings: Settings, database_url: str
 ) -> None:
     """R1, R2: candidates, their confirmations and their results; each counts once, and every Secret Number is right."""
-    rows = [candidate_row(number) for number in range(1, 3_001)]
+    rows = [candidate_row(number) for number in range(1, 2_001)]
     enter_file, out = write(files / "in.csv", rows), files / "out.csv"
-    load_file = write(files / "results.csv", [result_row(number) for number in range(1, 3_001)])
+    load_file = write(files / "results.csv", [result_row(number) for number in range(1, 2_001)])
     commands = (["enter", str(enter_file), "--confirmations", str(out)], ["load", str(load_file)])
     for command, model, last in zip(commands, (Entry, Result), (LAST_ENTRY, OF_LAST_RESULT), strict=True):
         async with holding(database_url, last):
@@ -413,12 +413,12 @@ async def test_killed_in_the_middle_and_run_again_ends_as_if_it_had_not_been(
             process.wait()
         await until(nobody_writes)
         counted = await model.all().count()
-        assert 0 < counted < 3_000
+        assert 0 < counted < 2_000
         assert counted % 1_000 == 0
         done = typed(settings, *command)
         assert done.returncode == 0, done.stderr
         assert f"{counted} there already" in done.stdout
-        assert await model.all().count() == 3_000
+        assert await model.all().count() == 2_000
     told = {one["idNumber"]: one["secretNumber"] for one in table(out)}
     assert await entering.standing(told) == set(told) == {one.id_number for one in await Entry.all()}
-    assert len(table(out)) == 3_000
+    assert len(table(out)) == 2_000

@@ -411,8 +411,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def most_memory(layout: Layout, rows: int) -> int:
-    """The most bytes that were held at one time while so many rows were written, whatever garbage there was before."""
-    gc.collect()
+    """The most bytes that were held at one time while so many rows were written."""
     gc.disable()  # when it comes in between is chance, and what it needs is counted, too
     with TemporaryFile() as target:
         tracemalloc.start()
